@@ -1,0 +1,67 @@
+#pragma once
+// Walks strided, broadcast inputs and feeds them to a loop over contiguous memory. The loop is all
+// that is compiled for each formula; whatever it cannot read directly is first gathered, a block at
+// a time, into a buffer that stays in the cache.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "autograd/kernels/isa.h"
+#include "autograd/shape.h"
+
+namespace attune {
+
+// out[i] = formula(in[0][i], in[1][i], ...) for i below n. `out` overlaps no input.
+using ElementLoop = void (*)(const void* formula, void* out, const void* const* in, std::int64_t n);
+
+struct ElementInput {
+  const std::byte* data;
+  Strides strides;  // in elements, one a dimension of the output; 0 where the input is repeated
+  std::size_t item_size;
+  bool contiguous;  // as seen in the shape of the output
+};
+
+inline constexpr std::size_t max_element_inputs = 4;
+
+// Fills the contiguous `out` of that shape.
+void run_elementwise(const Shape& shape, std::byte* out, std::size_t out_item_size,
+                     std::span<const ElementInput> inputs, ElementLoop loop, const void* formula);
+
+// Copies a strided view into contiguous memory.
+void copy_strided(const Shape& shape, std::byte* out, const ElementInput& input);
+
+// The ElementLoop of a formula over scalars.
+template <class F, class Out, class... In>
+struct FormulaLoop {
+  static void run(const void* formula, void* out, const void* const* in, std::int64_t n) {
+    run_typed(*static_cast<const F*>(formula), static_cast<Out*>(out), in, n,
+              std::make_index_sequence<sizeof...(In)>());
+  }
+
+  static void entry(const void* formula, void* out, const void* const* in, std::int64_t n) {
+    vectorised<FormulaLoop>(formula, out, in, n);
+  }
+
+ private:
+  template <std::size_t... I>
+  static void run_typed(const F& formula, Out* __restrict out, const void* const* in,
+                        std::int64_t n, std::index_sequence<I...>) {
+    run_loop(formula, out, n, static_cast<const In*>(in[I])...);
+  }
+  static void run_loop(const F formula, Out* __restrict out, std::int64_t n, const In*... in) {
+    for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<Out>(formula(in[i]...));
+  }
+};
+
+// out[i] = formula(out[i], in[i]): a change in place.
+template <class F, class T>
+struct UpdateLoop {
+  static void run(const F* formula, T* __restrict out, const T* __restrict in, std::int64_t n) {
+    const F f = *formula;
+    for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(f(out[i], in[i]));
+  }
+};
+
+}  // namespace attune

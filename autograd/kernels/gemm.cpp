@@ -1,0 +1,89 @@
+#include "autograd/kernels/gemm.h"
+
+#include <cblas.h>
+
+#include <algorithm>
+
+#include "autograd/kernels/parallel.h"
+
+namespace attune {
+namespace {
+
+// Products of fewer multiplications than this are not worth a second thread.
+constexpr std::int64_t least_work = 1 << 20;
+// No product is cut into more pieces than this, for each piece packs its operands anew.
+constexpr std::int64_t most_pieces = 8;
+
+// attune runs threads of its own above single-threaded BLAS calls: two pools would fight for the
+// cores, and a result would depend on how many there are.
+void keep_blas_single_threaded() {
+  static const bool done = [] {
+    openblas_set_num_threads(1);
+    return true;
+  }();
+  static_cast<void>(done);
+}
+
+blasint leading_dimension(std::int64_t row, std::int64_t column) {
+  return static_cast<blasint>(column == 1 ? row : column);
+}
+
+template <class T>
+void gemm_piece(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, T beta,
+                T* c, std::int64_t ldc) {
+  const auto call = [&](auto* cblas_gemm) {
+    cblas_gemm(CblasRowMajor, a.column == 1 ? CblasNoTrans : CblasTrans,
+               b.column == 1 ? CblasNoTrans : CblasTrans, static_cast<blasint>(m),
+               static_cast<blasint>(n), static_cast<blasint>(k), T{1}, a.data,
+               leading_dimension(a.row, a.column), b.data, leading_dimension(b.row, b.column), beta,
+               c, static_cast<blasint>(ldc));
+  };
+  if constexpr (sizeof(T) == sizeof(float)) {
+    call(cblas_sgemm);
+  } else {
+    call(cblas_dgemm);
+  }
+}
+
+}  // namespace
+
+bool readable_by_gemm(std::int64_t rows, std::int64_t columns, std::int64_t row_stride,
+                      std::int64_t column_stride) {
+  const bool row_major = column_stride == 1 && row_stride >= std::max<std::int64_t>(1, columns);
+  const bool column_major = row_stride == 1 && column_stride >= std::max<std::int64_t>(1, rows);
+  return row_major || column_major;
+}
+
+template <class T>
+void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, T beta, T* c,
+          std::int64_t ldc) {
+  if (m == 0 || n == 0) return;
+  keep_blas_single_threaded();
+  if (k == 0) {
+    for (std::int64_t i = 0; i < m; ++i) {
+      std::for_each_n(c + i * ldc, n, [beta](T& x) { x = beta == 0 ? T{0} : beta * x; });
+    }
+    return;
+  }
+  // Cut along the longer side of c, in pieces of whole cache lines.
+  const std::int64_t pieces = std::clamp<std::int64_t>(m * n * k / least_work, 1, most_pieces);
+  const bool by_rows = m >= n;
+  const std::int64_t side = by_rows ? m : n;
+  const std::int64_t grain = (side / pieces + 15) / 16 * 16;
+  parallel_for(side, std::max<std::int64_t>(grain, 16), [&](std::int64_t begin, std::int64_t end) {
+    if (by_rows) {
+      gemm_piece<T>(end - begin, n, k, {a.data + begin * a.row, a.row, a.column}, b, beta,
+                    c + begin * ldc, ldc);
+    } else {
+      gemm_piece<T>(m, end - begin, k, a, {b.data + begin * b.column, b.row, b.column}, beta,
+                    c + begin, ldc);
+    }
+  });
+}
+
+template void gemm(std::int64_t, std::int64_t, std::int64_t, Matrix<float>, Matrix<float>, float,
+                   float*, std::int64_t);
+template void gemm(std::int64_t, std::int64_t, std::int64_t, Matrix<double>, Matrix<double>, double,
+                   double*, std::int64_t);
+
+}  // namespace attune

@@ -1,0 +1,28 @@
+#pragma once
+// Matrix products, by OpenBLAS. The only header that leads there.
+
+#include <cstdint>
+
+namespace attune {
+
+// A matrix in memory: element (i, j) lies at data[i * row + j * column], and one of the two strides
+// is 1.
+template <class T>
+struct Matrix {
+  const T* data;
+  std::int64_t row;
+  std::int64_t column;
+};
+
+// Whether a matrix of that size and those strides is one that gemm() can read.
+bool readable_by_gemm(std::int64_t rows, std::int64_t columns, std::int64_t row_stride,
+                      std::int64_t column_stride);
+
+// c = a b + beta c, for a [m, k], b [k, n] and a row-major c [m, n] whose rows lie ldc apart. With
+// beta 0 the old c is not read. The work is cut up by the sizes only, so that the result does not
+// depend on the number of threads.
+template <class T>
+void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, T beta, T* c,
+          std::int64_t ldc);
+
+}  // namespace attune

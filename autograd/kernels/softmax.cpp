@@ -1,0 +1,157 @@
+#include "autograd/kernels/softmax.h"
+
+#include <algorithm>
+
+#include "autograd/kernels/isa.h"
+#include "autograd/kernels/math.h"
+#include "autograd/kernels/parallel.h"
+
+namespace attune {
+namespace {
+
+constexpr std::int64_t grain = 8 * 1024;
+constexpr std::int64_t lanes = 16;
+
+template <class T>
+T largest(const T* in, std::int64_t n) {
+  T partial[lanes];
+  std::fill_n(partial, lanes, in[0]);
+  std::int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    for (std::int64_t l = 0; l < lanes; ++l) {
+      partial[l] = in[i + l] > partial[l] ? in[i + l] : partial[l];
+    }
+  }
+  T result = in[0];
+  for (std::int64_t l = 0; l < lanes; ++l) result = std::max(result, partial[l]);
+  for (; i < n; ++i) result = std::max(result, in[i]);
+  return result;
+}
+
+// sum_i f(i), in independent lanes.
+template <class T, class F>
+T sum_of(std::int64_t n, F f) {
+  T partial[lanes] = {};
+  std::int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    for (std::int64_t l = 0; l < lanes; ++l) partial[l] += f(i + l);
+  }
+  T result = 0;
+  for (std::int64_t l = 0; l < lanes; ++l) result += partial[l];
+  for (; i < n; ++i) result += f(i);
+  return result;
+}
+
+template <class T>
+struct SoftmaxRow {
+  static void run(T* __restrict out, const T* __restrict in, std::int64_t n) {
+    const T max = largest(in, n);
+    for (std::int64_t i = 0; i < n; ++i) out[i] = exp(in[i] - max);
+    const T scale = 1 / sum_of<T>(n, [out](std::int64_t i) { return out[i]; });
+    for (std::int64_t i = 0; i < n; ++i) out[i] *= scale;
+  }
+};
+
+// A row that is all -inf has no finite maximum to subtract; its logsumexp is -inf.
+template <class T>
+T logsumexp_of(const T* in, std::int64_t n) {
+  const T max = largest(in, n);
+  const T sum = sum_of<T>(n, [in, max](std::int64_t i) { return exp(in[i] - max); });
+  return max + log(sum);
+}
+
+template <class T>
+struct LogSoftmaxRow {
+  static void run(T* __restrict out, const T* __restrict in, std::int64_t n) {
+    const T total = logsumexp_of(in, n);
+    for (std::int64_t i = 0; i < n; ++i) out[i] = in[i] - total;
+  }
+};
+
+template <class T>
+struct CrossEntropyRow {
+  static void run(T* loss, T* logsumexp, const T* __restrict in, std::int64_t n,
+                  std::int64_t target, T smoothing) {
+    *logsumexp = logsumexp_of(in, n);
+    *loss = *logsumexp - (1 - smoothing) * in[target];
+    if (smoothing != 0) {
+      *loss -= smoothing / static_cast<T>(n) * sum_of<T>(n, [in](std::int64_t i) { return in[i]; });
+    }
+  }
+};
+
+template <class T>
+struct CrossEntropyBackwardRow {
+  static void run(T* __restrict out, const T* __restrict in, T g, T logsumexp, std::int64_t n,
+                  std::int64_t target, T smoothing) {
+    const T uniform = smoothing / static_cast<T>(n);
+    for (std::int64_t i = 0; i < n; ++i) out[i] = g * (exp(in[i] - logsumexp) - uniform);
+    out[target] -= g * (1 - smoothing);
+  }
+};
+
+template <class F>
+void for_rows(std::int64_t rows, std::int64_t n, F f) {
+  if (n == 0) return;
+  parallel_for(rows, std::max<std::int64_t>(1, grain / n),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t row = begin; row < end; ++row) f(row);
+               });
+}
+
+}  // namespace
+
+template <class T>
+void softmax_rows(T* out, const T* in, std::int64_t rows, std::int64_t n) {
+  for_rows(rows, n, [=](std::int64_t r) { vectorised<SoftmaxRow<T>>(out + r * n, in + r * n, n); });
+}
+
+template <class T>
+void log_softmax_rows(T* out, const T* in, std::int64_t rows, std::int64_t n) {
+  for_rows(rows, n,
+           [=](std::int64_t r) { vectorised<LogSoftmaxRow<T>>(out + r * n, in + r * n, n); });
+}
+
+template <class T>
+void cross_entropy_rows(T* loss, T* logsumexp, const T* logits, const std::int64_t* targets,
+                        std::int64_t rows, std::int64_t n, std::int64_t ignored, double smoothing) {
+  for_rows(rows, n, [=](std::int64_t r) {
+    if (targets[r] == ignored) {
+      loss[r] = logsumexp[r] = 0;
+      return;
+    }
+    vectorised<CrossEntropyRow<T>>(loss + r, logsumexp + r, logits + r * n, n, targets[r],
+                                   static_cast<T>(smoothing));
+  });
+}
+
+template <class T>
+void cross_entropy_backward_rows(T* gradient, const T* g, const T* logits, const T* logsumexp,
+                                 const std::int64_t* targets, std::int64_t rows, std::int64_t n,
+                                 std::int64_t ignored, double smoothing) {
+  for_rows(rows, n, [=](std::int64_t r) {
+    if (targets[r] == ignored) {
+      std::fill_n(gradient + r * n, n, T{0});
+      return;
+    }
+    vectorised<CrossEntropyBackwardRow<T>>(gradient + r * n, logits + r * n, g[r], logsumexp[r], n,
+                                           targets[r], static_cast<T>(smoothing));
+  });
+}
+
+template void softmax_rows(float*, const float*, std::int64_t, std::int64_t);
+template void softmax_rows(double*, const double*, std::int64_t, std::int64_t);
+template void log_softmax_rows(float*, const float*, std::int64_t, std::int64_t);
+template void log_softmax_rows(double*, const double*, std::int64_t, std::int64_t);
+template void cross_entropy_rows(float*, float*, const float*, const std::int64_t*, std::int64_t,
+                                 std::int64_t, std::int64_t, double);
+template void cross_entropy_rows(double*, double*, const double*, const std::int64_t*, std::int64_t,
+                                 std::int64_t, std::int64_t, double);
+template void cross_entropy_backward_rows(float*, const float*, const float*, const float*,
+                                          const std::int64_t*, std::int64_t, std::int64_t,
+                                          std::int64_t, double);
+template void cross_entropy_backward_rows(double*, const double*, const double*, const double*,
+                                          const std::int64_t*, std::int64_t, std::int64_t,
+                                          std::int64_t, double);
+
+}  // namespace attune

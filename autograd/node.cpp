@@ -1,0 +1,145 @@
+#include "autograd/node.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "autograd/engine.h"
+#include "autograd/ops.h"
+
+namespace attune {
+namespace {
+
+std::uint64_t next_number() {
+  static std::atomic<std::uint64_t> last = 0;
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+constinit thread_local Node* running = nullptr;
+
+// Nodes waiting to be destroyed on this thread. Destroying one lets go of its inputs' nodes, which
+// then queue here instead of being destroyed from within.
+struct Graveyard {
+  std::vector<Node*> waiting;
+  bool digging = false;
+};
+
+Graveyard& graveyard() {
+  thread_local Graveyard instance;
+  return instance;
+}
+
+}  // namespace
+
+Node::Node(const char* name, const Site& site)
+    : name_(name), site_(site), scope_(&Scope::current()), number_(next_number()) {
+  count_nodes(1);
+}
+
+Node::~Node() {
+  count_nodes(-1);
+}
+
+void Node::destroy(Node* node) {
+  Graveyard& yard = graveyard();
+  if (yard.digging) {
+    yard.waiting.push_back(node);
+    return;
+  }
+  yard.digging = true;
+  delete node;
+  while (!yard.waiting.empty()) {
+    Node* const next = yard.waiting.back();
+    yard.waiting.pop_back();
+    delete next;
+  }
+  yard.digging = false;
+}
+
+std::string Node::describe() const {
+  const std::string path = scope().path();
+  return fmt::format("'{}'{}{}, called at {}", name_, path.empty() ? "" : " in ", path,
+                     to_string(site_));
+}
+
+void Node::add_output(const Tensor& value) {
+  Output& output = outputs_added_++ == 0 ? output_ : more_outputs_.emplace_back();
+  output = {value.shape(), value.dtype()};
+}
+
+std::vector<Node::NumberedHook>& Node::hooks() {
+  if (!hooks_) hooks_ = std::make_unique<std::vector<NumberedHook>>();
+  return *hooks_;
+}
+
+LeafNode::LeafNode(const Tensor& tensor, const Site& site) : Node("leaf", site) {
+  add_output(tensor);
+}
+
+void LeafNode::run(std::span<const Tensor> gradients, BackwardPass&) {
+  const Tensor& incoming = gradients[0];
+  if (!gradient.defined()) {
+    // Somebody may later scale this gradient in place, so it must not share its elements.
+    const bool ours = incoming.handle()->storage->use_count() == 1 && incoming.is_contiguous();
+    gradient = grad_enabled() || ours ? incoming : incoming.clone();
+  } else if (!grad_enabled() && owns_elements_alone(gradient)) {
+    gradient.add_(incoming);
+  } else {
+    gradient = gradient + incoming;
+  }
+}
+
+Saved::Saved(const Tensor& tensor) : tensor_(tensor), version_(tensor.body().storage->version()) {}
+
+const Tensor& Saved::operator()() const {
+  const Storage& storage = *tensor_.body().storage;
+  if (storage.version() != version_) {
+    const std::string reader = running ? running->describe() : "a rule outside a backward pass";
+    throw Error(
+        fmt::format("backward: {} saved a tensor of shape {} that was changed in place afterwards, "
+                    "by {} called "
+                    "at {}. Change a clone() of it, or change it after backward().",
+                    reader, to_string(tensor_.shape()), storage.last_writer(),
+                    to_string(storage.last_write())));
+  }
+  return tensor_;
+}
+
+SavedOutput::SavedOutput(const Tensor& value, std::uint32_t output)
+    : elements_(value.alias()), output_(output) {}
+
+Tensor SavedOutput::operator()() const {
+  const Tensor& elements = elements_();
+  if (!grad_enabled() || !running) return elements;
+  return attach(elements, Ref<Node>::share(running), output_);
+}
+
+Node* running_node() {
+  return running;
+}
+
+RunningNode::RunningNode(Node* node) : outer_(running) {
+  running = node;
+}
+RunningNode::~RunningNode() {
+  running = outer_;
+}
+
+bool owns_elements_alone(const Tensor& tensor) {
+  return tensor.handle()->use_count() == 1 && tensor.handle()->storage->use_count() == 1 &&
+         tensor.is_contiguous() && !tensor.requires_grad();
+}
+
+Edge edge_to(const Tensor& tensor) {
+  return {tensor.body().node, tensor.body().output};
+}
+
+Tensor attach(Tensor value, const Ref<Node>& node, std::uint32_t output) {
+  if (value.requires_grad() || value.handle()->use_count() > 1) value = value.alias();
+  value.handle()->node = node;
+  value.handle()->output = output;
+  return value;
+}
+
+}  // namespace attune

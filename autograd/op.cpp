@@ -1,0 +1,86 @@
+#include "autograd/op.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace attune {
+
+Tensor view(const Tensor& x, const Shape& shape, const Strides& strides, std::int64_t offset) {
+  Tensor result = x.alias();
+  TensorBody& body = *result.handle();
+  body.shape = shape;
+  body.strides = strides;
+  body.offset += offset;
+  body.contiguous = is_contiguous(shape, strides);
+  return result;
+}
+
+Tensor identity(Operand x) {
+  return apply("identity", {x}, x->alias(), wrt(x, [](const Tensor& g) { return g; }));
+}
+
+namespace detail {
+
+void check_rules(const char* name, std::span<const Operand> inputs,
+                 std::span<const Operand> rule_inputs) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i]->requires_grad()) continue;
+    const auto same = [&](const Operand& other) { return other->handle() == inputs[i]->handle(); };
+    if (std::count_if(inputs.begin(), inputs.end(), same) !=
+        std::count_if(rule_inputs.begin(), rule_inputs.end(), same)) {
+      misuse(name, inputs[i].site(),
+             fmt::format("input {} needs a gradient, and the op has no rule for it", i),
+             "Add wrt(input, rule) to its definition, or pass the input's detach().");
+    }
+  }
+}
+
+void check_value(const char* name, const Site& site, const Tensor& value) {
+  if (!is_floating(value.dtype())) {
+    misuse(name, site,
+           fmt::format("a result of dtype {} cannot carry a gradient", attune::name(value.dtype())),
+           "Return it without apply().");
+  }
+}
+
+void check_forward(const char* name, const Site& site, const Tensor& value,
+                   std::span<const Operand> inputs) {
+  std::string shapes;
+  for (const Operand& input : inputs) {
+    shapes += (shapes.empty() ? "" : ", ") + to_string(input->shape());
+  }
+  const std::string path = Scope::current().path();
+  check_finite(value, fmt::format("forward: the result of '{}' of {}{}{}, called at {},", name,
+                                  shapes, path.empty() ? "" : " in ", path, to_string(site)));
+}
+
+void check_floating(const char* name, Operand x) {
+  if (!is_floating(x->dtype())) {
+    misuse(name, x.site(),
+           fmt::format("it takes floating numbers, not {} of shape {}", attune::name(x->dtype()),
+                       to_string(x->shape())),
+           "Convert with to(DType::float32).");
+  }
+}
+
+void check_numeric(const char* name, Operand x) {
+  if (x->dtype() == DType::boolean) {
+    misuse(name, x.site(),
+           fmt::format("it takes numbers, not bool of shape {}", to_string(x->shape())),
+           "Convert with to(), or combine masks with logical_and() and logical_or().");
+  }
+}
+
+void check_same_dtype(const char* name, Operand a, Operand b) {
+  if (a->dtype() != b->dtype()) {
+    misuse(name, a.site(),
+           fmt::format("the dtypes differ: {} {} and {} {}", attune::name(a->dtype()),
+                       to_string(a->shape()), attune::name(b->dtype()), to_string(b->shape())),
+           "Convert one with to().");
+  }
+}
+
+}  // namespace detail
+
+}  // namespace attune

@@ -1,0 +1,191 @@
+// Reading and adding at positions given by int64 tensors. Each op that reads has an adjoint that
+// adds, and each is the other's derivative.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "autograd/op.h"
+
+namespace attune {
+namespace {
+
+// Checks every index against the size it indexes, and returns them as contiguous memory.
+Tensor checked(const char* op, Operand index, std::int64_t size, const char* what) {
+  if (index->dtype() != DType::int64) {
+    misuse(op, index.site(),
+           fmt::format("the {} is {} {}, and must be int64", what, name(index->dtype()),
+                       to_string(index->shape())));
+  }
+  Tensor flat = index->contiguous();
+  const std::int64_t* const begin = flat.data<std::int64_t>();
+  const std::int64_t* const end = begin + flat.numel();
+  const std::int64_t* const bad =
+      std::find_if(begin, end, [size](std::int64_t i) { return i < 0 || i >= size; });
+  if (bad != end) {
+    misuse(op, index.site(),
+           fmt::format("{} {} (element {} of {}) is out of range: there are {}, counted from 0",
+                       what, *bad, bad - begin, to_string(index->shape()), size));
+  }
+  return flat;
+}
+
+// x seen as [outer, n, inner] around a dimension.
+struct Around {
+  std::int64_t outer = 1;
+  std::int64_t n;
+  std::int64_t inner = 1;
+  Around(const Shape& shape, std::size_t dim) : n(shape[dim]) {
+    for (std::size_t d = 0; d < dim; ++d) outer *= shape[d];
+    for (std::size_t d = dim + 1; d < shape.size(); ++d) inner *= shape[d];
+  }
+};
+
+void check_alike(const char* op, Operand x, const Shape& other, std::size_t but_for,
+                 const char* what) {
+  bool fits = other.size() == x->rank();
+  for (std::size_t d = 0; fits && d < other.size(); ++d) {
+    fits = d == but_for || other[d] <= x->shape()[d];
+  }
+  if (!fits) {
+    misuse(op, x.site(),
+           fmt::format("the {} {} does not fit into {} (it may differ in dimension {} only)", what,
+                       to_string(other), to_string(x->shape()), but_for));
+  }
+}
+
+// Calls f(place in x, place in the index) for every element of an index for gather or scatter_add.
+template <class F>
+void for_gathered(const Shape& x, const Tensor& index, std::size_t dim, F f) {
+  const Strides strides = contiguous_strides(x);
+  const Shape& shape = index.shape();
+  const std::int64_t* const at = index.data<std::int64_t>();
+  for (std::int64_t i = 0; i < index.numel(); ++i) {
+    std::int64_t rest = i;
+    std::int64_t place = at[i] * strides[dim];
+    for (std::size_t d = shape.size(); d-- > 0; rest /= shape[d]) {
+      if (d != dim) place += rest % shape[d] * strides[d];
+    }
+    f(place, i);
+  }
+}
+
+}  // namespace
+
+Tensor gather(Operand x, std::int64_t dim, Operand index) {
+  const std::size_t d = wrap_dim("gather", x.site(), dim, x->rank());
+  check_alike("gather", x, index->shape(), d, "index");
+  const Tensor at = checked("gather", index, x->shape()[d], "index");
+  const Tensor from = x->detach().contiguous();
+  Tensor value = empty(index->shape(), x->dtype());
+  dispatch(x->dtype(), [&]<class T>(T) {
+    for_gathered(x->shape(), at, d, [in = from.raw<T>(), out = value.raw<T>()](auto place, auto i) {
+      out[i] = in[place];
+    });
+  });
+  return apply("gather", {x}, std::move(value),
+               wrt(x, [at = save(at), shape = x->shape(), dim](const Tensor& g) {
+                 return scatter_add(zeros(shape, g.dtype()), dim, at(), g);
+               }));
+}
+
+Tensor scatter_add(Operand x, std::int64_t dim, Operand index, Operand source) {
+  const std::size_t d = wrap_dim("scatter_add", x.site(), dim, x->rank());
+  detail::check_same_dtype("scatter_add", x, source);
+  check_alike("scatter_add", x, index->shape(), d, "index");
+  if (source->shape() != index->shape()) {
+    misuse("scatter_add", x.site(),
+           fmt::format("the source {} and the index {} differ in shape", to_string(source->shape()),
+                       to_string(index->shape())));
+  }
+  const Tensor at = checked("scatter_add", index, x->shape()[d], "index");
+  const Tensor from = source->detach().contiguous();
+  Tensor value = x->detach().clone();
+  dispatch_numeric(x->dtype(), [&]<class T>(T) {
+    for_gathered(x->shape(), at, d, [in = from.raw<T>(), out = value.raw<T>()](auto place, auto i) {
+      out[place] += in[i];
+    });
+  });
+  return apply("scatter_add", {x, source}, std::move(value),
+               wrt(x, [](const Tensor& g) { return g; }),
+               wrt(source, [at = save(at), dim](const Tensor& g) { return gather(g, dim, at()); }));
+}
+
+Tensor index_select(Operand x, std::int64_t dim, Operand index) {
+  const std::size_t d = wrap_dim("index_select", x.site(), dim, x->rank());
+  if (index->rank() != 1) {
+    misuse("index_select", x.site(),
+           fmt::format("the index has shape {}, and must have one dimension",
+                       to_string(index->shape())));
+  }
+  const Tensor at = checked("index_select", index, x->shape()[d], "index");
+  const Tensor from = x->detach().contiguous();
+  Shape shape = x->shape();
+  shape[d] = index->numel();
+  Tensor value = empty(shape, x->dtype());
+  const Around around(x->shape(), d);
+  const auto slab = static_cast<std::size_t>(around.inner) * item_size(x->dtype());
+  std::byte* out = value.bytes();
+  for (std::int64_t o = 0; o < around.outer; ++o) {
+    for (std::int64_t k = 0; k < at.numel(); ++k, out += slab) {
+      const std::int64_t row = o * around.n + at.data<std::int64_t>()[k];
+      std::copy_n(from.bytes() + static_cast<std::size_t>(row) * slab, slab, out);
+    }
+  }
+  return apply("index_select", {x}, std::move(value),
+               wrt(x, [at = save(at), shape = x->shape(), dim](const Tensor& g) {
+                 return index_add(zeros(shape, g.dtype()), dim, at(), g);
+               }));
+}
+
+Tensor index_add(Operand x, std::int64_t dim, Operand index, Operand source) {
+  const std::size_t d = wrap_dim("index_add", x.site(), dim, x->rank());
+  detail::check_same_dtype("index_add", x, source);
+  Shape wanted = x->shape();
+  wanted[d] = index->numel();
+  if (index->rank() != 1 || source->shape() != wanted) {
+    misuse("index_add", x.site(),
+           fmt::format("an index {} and a source {} do not fit dimension {} of {}",
+                       to_string(index->shape()), to_string(source->shape()), dim,
+                       to_string(x->shape())),
+           "The index has one dimension, and the source as many slices as the index has elements.");
+  }
+  const Tensor at = checked("index_add", index, x->shape()[d], "index");
+  const Tensor from = source->detach().contiguous();
+  Tensor value = x->detach().clone();
+  const Around around(x->shape(), d);
+  dispatch_numeric(x->dtype(), [&]<class T>(T) {
+    const T* in = from.raw<T>();
+    for (std::int64_t o = 0; o < around.outer; ++o) {
+      for (std::int64_t k = 0; k < at.numel(); ++k, in += around.inner) {
+        T* const row = value.raw<T>() + (o * around.n + at.data<std::int64_t>()[k]) * around.inner;
+        for (std::int64_t i = 0; i < around.inner; ++i) row[i] += in[i];
+      }
+    }
+  });
+  return apply(
+      "index_add", {x, source}, std::move(value), wrt(x, [](const Tensor& g) { return g; }),
+      wrt(source, [at = save(at), dim](const Tensor& g) { return index_select(g, dim, at()); }));
+}
+
+Tensor embedding(Operand table, Operand ids, std::int64_t padding_id) {
+  if (table->rank() != 2) {
+    misuse("embedding", table.site(),
+           fmt::format("the table has shape {}, and must be [rows, features]",
+                       to_string(table->shape())));
+  }
+  const Tensor flat = reshape({checked("embedding", ids, table->size(0), "id"), ids.site()}, {-1});
+  Shape shape = ids->shape();
+  shape.push_back(table->size(1));
+  Tensor value = reshape(index_select(table->detach(), 0, flat), shape);
+  return apply("embedding", {table}, std::move(value),
+               wrt(table, [ids = save(flat), from = table->shape(), padding_id](const Tensor& g) {
+                 Tensor rows = reshape(g, {ids().numel(), from[1]});
+                 if (padding_id >= 0) {
+                   rows = masked_fill(rows, unsqueeze(eq(ids(), padding_id), 1), 0);
+                 }
+                 return index_add(zeros(from, g.dtype()), 0, ids(), rows);
+               }));
+}
+
+}  // namespace attune

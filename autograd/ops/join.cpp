@@ -1,0 +1,124 @@
+// Joining tensors along a dimension, and parting them again.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "autograd/op.h"
+
+namespace attune {
+namespace {
+
+std::vector<Operand> operands(const std::vector<Tensor>& tensors, const Site& site) {
+  std::vector<Operand> result;
+  for (const Tensor& tensor : tensors) result.emplace_back(tensor, site);
+  return result;
+}
+
+void check_joinable(const char* op, const std::vector<Tensor>& tensors, std::size_t joined_dim,
+                    const Site& site) {
+  const Tensor& first = tensors.front();
+  for (std::size_t i = 1; i < tensors.size(); ++i) {
+    Shape shape = tensors[i].shape();
+    if (joined_dim < shape.size() && shape.size() == first.rank()) {
+      shape[joined_dim] = first.shape()[joined_dim];
+    }
+    if (shape != first.shape() || tensors[i].dtype() != first.dtype()) {
+      misuse(op, site,
+             fmt::format("tensor {} is {} {}, which does not fit the first, {} {}", i,
+                         name(tensors[i].dtype()), to_string(tensors[i].shape()),
+                         name(first.dtype()), to_string(first.shape())));
+    }
+  }
+}
+
+// The gradients of consecutive pieces, with zeros for those that got none.
+Tensor join_gradients(std::span<const Tensor> gradients, const std::vector<Shape>& shapes,
+                      DType dtype, std::int64_t dim) {
+  std::vector<Tensor> pieces(gradients.begin(), gradients.end());
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    if (!pieces[i].defined()) pieces[i] = zeros(shapes[i], dtype);
+  }
+  return cat(pieces, dim);
+}
+
+}  // namespace
+
+Tensor cat(const std::vector<Tensor>& tensors, std::int64_t dim, Site site) {
+  if (tensors.empty()) misuse("cat", site, "there is nothing to join");
+  const std::size_t d = wrap_dim("cat", site, dim, tensors.front().rank());
+  check_joinable("cat", tensors, d, site);
+  std::vector<std::int64_t> starts{0};
+  for (const Tensor& tensor : tensors) starts.push_back(starts.back() + tensor.shape()[d]);
+  Shape shape = tensors.front().shape();
+  shape[d] = starts.back();
+
+  Tensor value = empty(shape, tensors.front().dtype());
+  const std::size_t outer = static_cast<std::size_t>(
+      numel(Shape(std::span(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(d)))));
+  const std::size_t row =
+      outer == 0 ? 0 : static_cast<std::size_t>(value.numel()) / outer * item_size(value.dtype());
+  std::byte* out = value.bytes();
+  for (const Tensor& tensor : tensors) {
+    const Tensor piece = tensor.detach().contiguous();
+    const std::size_t piece_row =
+        outer == 0 ? 0 : static_cast<std::size_t>(piece.numel()) / outer * item_size(value.dtype());
+    for (std::size_t o = 0; o < outer; ++o) {
+      std::copy_n(piece.bytes() + o * piece_row, piece_row, out + o * row);
+    }
+    out += piece_row;
+  }
+  return apply("cat", operands(tensors, site), std::move(value),
+               jointly([starts, dim](std::span<const Tensor> g, const Needs& needs) {
+                 std::vector<Tensor> gradients(needs.size());
+                 for (std::size_t i = 0; i < needs.size(); ++i) {
+                   if (needs[i]) gradients[i] = slice(g[0], dim, starts[i], starts[i + 1]);
+                 }
+                 return gradients;
+               }));
+}
+
+Tensor stack(const std::vector<Tensor>& tensors, std::int64_t dim, Site site) {
+  if (tensors.empty()) misuse("stack", site, "there is nothing to join");
+  check_joinable("stack", tensors, max_rank, site);
+  const auto d =
+      static_cast<std::int64_t>(wrap_dim("stack", site, dim, tensors.front().rank() + 1));
+  std::vector<Tensor> rows;
+  for (const Tensor& tensor : tensors) rows.push_back(unsqueeze({tensor, site}, d));
+  return cat(rows, d, site);
+}
+
+std::vector<Tensor> split(Operand x, const std::vector<std::int64_t>& sizes, std::int64_t dim) {
+  const std::size_t d = wrap_dim("split", x.site(), dim, x->rank());
+  const bool legal = std::all_of(sizes.begin(), sizes.end(), [](auto size) { return size >= 0; });
+  if (!legal || std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}) != x->shape()[d]) {
+    misuse("split", x.site(),
+           fmt::format("the sizes {} do not add up to dimension {} of {}",
+                       to_string(Dims(std::span(sizes).first(std::min(sizes.size(), max_rank)))),
+                       dim, to_string(x->shape())));
+  }
+  std::vector<Tensor> pieces;
+  std::vector<Shape> shapes;
+  std::int64_t start = 0;
+  for (const auto size : sizes) {
+    shapes.push_back(x->shape());
+    shapes.back()[d] = size;
+    pieces.push_back(view(*x, shapes.back(), x->strides(), start * x->strides()[d]));
+    start += size;
+  }
+  return apply("split", std::vector{x}, std::move(pieces),
+               jointly([shapes, dtype = x->dtype(), dim](std::span<const Tensor> g, const Needs&) {
+                 return std::vector{join_gradients(g, shapes, dtype, dim)};
+               }));
+}
+
+std::vector<Tensor> unbind(Operand x, std::int64_t dim) {
+  const std::size_t d = wrap_dim("unbind", x.site(), dim, x->rank());
+  std::vector<Tensor> pieces =
+      split(x, std::vector<std::int64_t>(static_cast<std::size_t>(x->shape()[d]), 1), dim);
+  for (Tensor& piece : pieces) piece = squeeze({piece, x.site()}, static_cast<std::int64_t>(d));
+  return pieces;
+}
+
+}  // namespace attune

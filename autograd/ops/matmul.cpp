@@ -1,0 +1,120 @@
+// Matrix products of any rank. All of them come down to one op on [.., m, k] x [.., k, n].
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "autograd/kernels/gemm.h"
+#include "autograd/kernels/parallel.h"
+#include "autograd/op.h"
+
+namespace attune {
+namespace {
+
+// Batches of less work than this are handed to a thread together.
+constexpr std::int64_t work_a_task = 1 << 20;
+
+Tensor readable(const Tensor& x) {
+  const Strides& strides = x.strides();
+  return readable_by_gemm(x.size(-2), x.size(-1), strides[x.rank() - 2], strides[x.rank() - 1])
+             ? x.detach()
+             : x.detach().contiguous();
+}
+
+template <class T>
+Matrix<T> matrix(const Tensor& x, std::int64_t offset) {
+  return {x.raw<T>() + offset, x.strides()[x.rank() - 2], x.strides()[x.rank() - 1]};
+}
+
+// Where each matrix of a batch begins, in elements: x broadcast to the leading dimensions `batch`.
+std::vector<std::int64_t> offsets(const Tensor& x, const Shape& batch) {
+  const Shape& shape = x.shape();
+  const auto leading = [&](const Dims& dims) {
+    return Dims(std::span(dims.begin(), shape.size() - 2));
+  };
+  const Strides strides = broadcast_strides(leading(shape), leading(x.strides()), batch);
+  std::vector<std::int64_t> result(static_cast<std::size_t>(numel(batch)));
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    auto rest = static_cast<std::int64_t>(i);
+    for (std::size_t d = batch.size(); d-- > 0; rest /= batch[d]) {
+      result[i] += rest % batch[d] * strides[d];
+    }
+  }
+  return result;
+}
+
+Tensor multiply(const Tensor& left, const Tensor& right, const Shape& batch) {
+  const Tensor a = readable(left);
+  const Tensor b = readable(right);
+  const std::int64_t m = a.size(-2);
+  const std::int64_t k = a.size(-1);
+  const std::int64_t n = b.size(-1);
+  Shape shape = batch;
+  shape.push_back(m);
+  shape.push_back(n);
+  Tensor c = empty(shape, a.dtype());
+  dispatch_floating(a.dtype(), [&]<class T>(T) {
+    if (batch.empty()) {
+      return gemm<T>(m, n, k, matrix<T>(a, 0), matrix<T>(b, 0), T{0}, c.raw<T>(), n);
+    }
+    const auto a_at = offsets(a, batch);
+    const auto b_at = offsets(b, batch);
+    const std::int64_t grain =
+        std::max<std::int64_t>(1, work_a_task / std::max<std::int64_t>(1, m * n * k));
+    parallel_for(numel(batch), grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        gemm<T>(m, n, k, matrix<T>(a, a_at[at]), matrix<T>(b, b_at[at]), T{0},
+                c.raw<T>() + i * m * n, n);
+      }
+    });
+  });
+  return c;
+}
+
+[[noreturn]] void inner_sizes_differ(Operand a, Operand b) {
+  const std::int64_t inner = a->size(-1);
+  const std::int64_t other = b->size(b->rank() == 1 ? -1 : -2);
+  const bool b_fits = b->rank() > 1 && b->size(-1) == inner;
+  const bool a_fits = a->rank() > 1 && a->size(-2) == other;
+  misuse("matmul", a.site(),
+         fmt::format("the inner sizes differ: {} x {} ({} vs {})", to_string(a->shape()),
+                     to_string(b->shape()), inner, other),
+         b_fits   ? "Did you mean matmul(a, transpose(b))?"
+         : a_fits ? "Did you mean matmul(transpose(a), b)?"
+                  : "The last size of the left must be the last but one of the right.");
+}
+
+}  // namespace
+
+Tensor matmul(Operand a, Operand b) {
+  detail::check_floating("matmul", a);
+  detail::check_same_dtype("matmul", a, b);
+  if (a->rank() == 0 || b->rank() == 0) {
+    misuse("matmul", a.site(),
+           fmt::format("{} x {}: a scalar is not a matrix", to_string(a->shape()),
+                       to_string(b->shape())),
+           "Multiply by a scalar with *.");
+  }
+  if (a->size(-1) != b->size(b->rank() == 1 ? -1 : -2)) inner_sizes_differ(a, b);
+  const auto at_this_call = [&](const Tensor& x) { return Operand(x, a.site()); };
+  if (a->rank() == 1) return squeeze(matmul(at_this_call(unsqueeze(a, 0)), b), -2);
+  if (b->rank() == 1) return squeeze(matmul(a, at_this_call(unsqueeze(b, 1))), -1);
+  if (a->rank() > 2 && b->rank() == 2) {
+    // One product with all the rows of the batch, and one gradient of b, instead of one a matrix.
+    Shape shape = a->shape();
+    shape.back() = b->size(-1);
+    const Tensor rows =
+        reshape(a, {numel(a->shape()) / std::max<std::int64_t>(1, a->size(-1)), a->size(-1)});
+    return reshape(at_this_call(matmul(at_this_call(rows), b)), shape);
+  }
+  const auto leading = [](const Tensor& x) {
+    return Shape(std::span(x.shape().begin(), x.rank() - 2));
+  };
+  const Shape batch = broadcast_shapes("matmul", a.site(), leading(a), leading(b));
+  return apply("matmul", {a, b}, multiply(a, b, batch),
+               wrt(a, [b = save(b)](const Tensor& g) { return matmul(g, transpose(b())); }),
+               wrt(b, [a = save(a)](const Tensor& g) { return matmul(transpose(a()), g); }));
+}
+
+}  // namespace attune

@@ -1,0 +1,400 @@
+#include "autograd/tensor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "autograd/engine.h"
+#include "autograd/kernels/elementwise.h"
+#include "autograd/kernels/parallel.h"
+#include "autograd/kernels/random.h"
+#include "autograd/node.h"
+#include "autograd/ops.h"
+#include "autograd/random.h"
+
+namespace attune {
+
+TensorBody::~TensorBody() = default;
+
+void Tensor::throw_undefined() {
+  throw Error(
+      "this Tensor is undefined: it was default-constructed, or is a gradient that was never "
+      "computed. Check defined() first.");
+}
+
+void Tensor::throw_dtype(DType wanted) const {
+  throw Error(fmt::format("data: this tensor of shape {} holds {}, not {}. Convert it with to().",
+                          to_string(shape()), name(dtype()), name(wanted)));
+}
+
+std::int64_t Tensor::size(std::int64_t dim, Site site) const {
+  return shape()[wrap_dim("size", site, dim, rank())];
+}
+
+namespace {
+
+double element(const Tensor& tensor, std::int64_t index) {
+  return dispatch(tensor.dtype(),
+                  [&]<class T>(T) { return static_cast<double>(tensor.raw<T>()[index]); });
+}
+
+}  // namespace
+
+double Tensor::item(Site site) const {
+  if (numel() != 1) {
+    misuse("item", site,
+           fmt::format("a tensor of shape {} has {} elements, not one", attune::to_string(shape()),
+                       numel()),
+           "Reduce it, or read one element with at().");
+  }
+  return element(*this, 0);
+}
+
+double Tensor::at(std::initializer_list<std::int64_t> index, Site site) const {
+  const Dims at(index);
+  if (at.size() != rank()) {
+    misuse("at", site,
+           fmt::format("{} indices for the {} dimensions of shape {}", at.size(), rank(),
+                       attune::to_string(shape())));
+  }
+  std::int64_t offset = 0;
+  for (std::size_t d = 0; d < rank(); ++d) {
+    const std::int64_t i = at[d] < 0 ? at[d] + shape()[d] : at[d];
+    if (i < 0 || i >= shape()[d]) {
+      misuse("at", site,
+             fmt::format("index {} is out of range in dimension {} of shape {}", at[d], d,
+                         attune::to_string(shape())));
+    }
+    offset += i * strides()[d];
+  }
+  return element(*this, offset);
+}
+
+template <class T>
+std::vector<T> Tensor::to_vector() const {
+  const NoGrad no_grad;
+  const Tensor rows = contiguous();
+  const auto n = static_cast<std::size_t>(numel());
+  std::vector<T> values(n);
+  dispatch(dtype(), [&]<class U>(U) {
+    const U* const elements = rows.raw<U>();
+    std::transform(elements, elements + n, values.begin(),
+                   [](U value) { return static_cast<T>(value); });
+  });
+  return values;
+}
+template std::vector<float> Tensor::to_vector() const;
+template std::vector<double> Tensor::to_vector() const;
+template std::vector<std::int64_t> Tensor::to_vector() const;
+template std::vector<bool> Tensor::to_vector() const;
+
+Tensor Tensor::alias() const {
+  auto body = Ref<TensorBody>::adopt(new TensorBody);
+  body->storage = body_->storage;
+  body->offset = body_->offset;
+  body->shape = body_->shape;
+  body->strides = body_->strides;
+  body->dtype = body_->dtype;
+  body->contiguous = body_->contiguous;
+  return Tensor(std::move(body));
+}
+
+// Changes in place.
+
+void Tensor::changed_in_place(const char* op, const Site& site) {
+  if (requires_grad() && grad_enabled()) {
+    misuse(
+        op, site,
+        fmt::format("a change in place of a tensor of shape {} that requires a gradient would not "
+                    "be recorded",
+                    attune::to_string(shape())),
+        "Do it under NoGrad if no derivative of it is wanted, else compute a new tensor.");
+  }
+  body().storage->changed_by(op, site);
+}
+
+namespace {
+
+// this[i] = formula(this[i], other[i]). Views that are not contiguous are changed one by one.
+template <class F>
+void change(Tensor& target, const Tensor& other, F formula) {
+  const Shape& shape = target.shape();
+  const Strides strides = broadcast_strides(other.shape(), other.strides(), shape);
+  dispatch(target.dtype(), [&]<class T>(T) {
+    T* const out = target.raw<T>();
+    const T* const in = other.raw<T>();
+    const std::int64_t n = target.numel();
+    if (target.is_contiguous() && other.is_contiguous() && other.shape() == shape) {
+      parallel_for(n, 16 * 1024, [&](std::int64_t begin, std::int64_t end) {
+        vectorised<UpdateLoop<F, T>>(&formula, out + begin, in + begin, end - begin);
+      });
+      return;
+    }
+    for (std::int64_t i = 0; i < n; ++i) {
+      std::int64_t rest = i;
+      std::int64_t to = 0;
+      std::int64_t from = 0;
+      for (std::size_t d = shape.size(); d-- > 0; rest /= shape[d]) {
+        to += rest % shape[d] * target.strides()[d];
+        from += rest % shape[d] * strides[d];
+      }
+      out[to] = static_cast<T>(formula(out[to], in[from]));
+    }
+  });
+}
+
+Tensor operand_in_place(const char* op, const Tensor& target, const Tensor& other,
+                        const Site& site) {
+  if (!broadcasts_to(other.shape(), target.shape())) {
+    misuse(op, site,
+           fmt::format("{} does not broadcast to {}", to_string(other.shape()),
+                       to_string(target.shape())));
+  }
+  const NoGrad no_grad;
+  Tensor values = other.to(target.dtype());
+  // An overlapping source must be read before it is overwritten.
+  const bool same = values.bytes() == target.bytes() && values.strides() == target.strides();
+  return values.body().storage == target.body().storage && !same ? values.clone() : values;
+}
+
+}  // namespace
+
+Tensor& Tensor::fill_(double value, Site site) {
+  changed_in_place("fill_", site);
+  const NoGrad no_grad;
+  change(*this, scalar(value, dtype()), [](auto, auto v) { return v; });
+  return *this;
+}
+
+Tensor& Tensor::zero_(Site site) {
+  return fill_(0, site);
+}
+
+Tensor& Tensor::copy_(const Tensor& other, Site site) {
+  const Tensor values = operand_in_place("copy_", *this, other, site);
+  changed_in_place("copy_", site);
+  change(*this, values, [](auto, auto v) { return v; });
+  return *this;
+}
+
+Tensor& Tensor::add_(const Tensor& other, double scale, Site site) {
+  const Tensor values = operand_in_place("add_", *this, other, site);
+  changed_in_place("add_", site);
+  if (scale == 1) {
+    change(*this, values, [](auto a, auto b) { return a + b; });
+  } else {
+    change(*this, values, [scale](auto a, auto b) {
+      return a + static_cast<decltype(a)>(static_cast<decltype(a)>(scale) * b);
+    });
+  }
+  return *this;
+}
+
+Tensor& Tensor::mul_(double factor, Site site) {
+  changed_in_place("mul_", site);
+  const NoGrad no_grad;
+  change(*this, scalar(factor, dtype()), [](auto a, auto b) { return a * b; });
+  return *this;
+}
+
+// The graph.
+
+Tensor& Tensor::requires_grad_(bool on, Site site) {
+  if (!is_floating(dtype())) {
+    misuse("requires_grad_", site, fmt::format("a tensor of {} has no derivative", name(dtype())),
+           "Only float32 and float64 do.");
+  }
+  if (!is_leaf()) {
+    misuse("requires_grad_", site, "this tensor is the result of a recorded op",
+           "detach() it first, to make it a leaf.");
+  }
+  if (on == requires_grad()) return *this;
+  body_->node = nullptr;
+  body_->output = 0;
+  if (on) body_->node = Ref<Node>::adopt(new LeafNode(*this, site));
+  return *this;
+}
+
+bool Tensor::is_leaf() const {
+  return !requires_grad() || dynamic_cast<LeafNode*>(body_->node.get()) != nullptr;
+}
+
+namespace {
+
+LeafNode& leaf(const char* op, const Tensor& tensor, const Site& site) {
+  auto* const node = dynamic_cast<LeafNode*>(tensor.body().node.get());
+  if (!node) {
+    misuse(op, site,
+           tensor.requires_grad() ? "only leaves keep a gradient, and this tensor was computed"
+                                  : "this tensor does not require a gradient",
+           tensor.requires_grad() ? "Use grad() or register_hook() to see it."
+                                  : "Call requires_grad_() on it first.");
+  }
+  return *node;
+}
+
+}  // namespace
+
+Tensor Tensor::grad(Site site) const {
+  return leaf("grad", *this, site).gradient;
+}
+
+void Tensor::set_grad(Tensor gradient, Site site) {
+  LeafNode& node = leaf("set_grad", *this, site);
+  if (gradient.defined() && (gradient.shape() != shape() || gradient.dtype() != dtype())) {
+    misuse("set_grad", site,
+           fmt::format("a gradient of {} {} for a tensor of {} {}", name(gradient.dtype()),
+                       attune::to_string(gradient.shape()), name(dtype()),
+                       attune::to_string(shape())));
+  }
+  node.gradient = std::move(gradient);
+}
+
+Tensor Tensor::detach() const {
+  body();
+  return alias();
+}
+
+void Tensor::backward(BackwardOptions options, Site site) const {
+  attune::backward({*this}, {}, options, site);
+}
+
+void Tensor::backward(const Tensor& gradient, BackwardOptions options, Site site) const {
+  attune::backward({*this}, {gradient}, options, site);
+}
+
+std::size_t Tensor::register_hook(Hook hook, Site site) {
+  if (!requires_grad()) {
+    misuse("register_hook", site, "this tensor does not require a gradient, so none will arrive");
+  }
+  auto& hooks = body_->node->hooks();
+  const std::size_t number = hooks.empty() ? 0 : hooks.back().number + 1;
+  hooks.push_back({number, body_->output, std::move(hook)});
+  return number;
+}
+
+void Tensor::remove_hook(std::size_t number) {
+  if (!requires_grad()) return;
+  std::erase_if(body_->node->hooks(), [&](const auto& hook) { return hook.number == number; });
+}
+
+Tensor Tensor::to(DType dtype, Site site) const {
+  return attune::to({*this, site}, dtype);
+}
+Tensor Tensor::contiguous(Site site) const {
+  return attune::contiguous({*this, site});
+}
+Tensor Tensor::clone(Site site) const {
+  return attune::clone({*this, site});
+}
+
+namespace {
+
+constinit thread_local bool recording = true;
+
+}  // namespace
+
+bool grad_enabled() {
+  return recording;
+}
+GradMode::GradMode(bool enabled) : before_(recording) {
+  recording = enabled;
+}
+GradMode::~GradMode() {
+  recording = before_;
+}
+
+// Factories.
+
+Tensor empty(const Shape& shape, DType dtype) {
+  for (const auto size : shape) {
+    if (size < 0) {
+      throw Error(
+          fmt::format("a tensor cannot have shape {}: sizes are not negative.", to_string(shape)));
+    }
+  }
+  auto body = Ref<TensorBody>::adopt(new TensorBody);
+  body->storage = Storage::make(static_cast<std::size_t>(numel(shape)) * item_size(dtype));
+  body->shape = shape;
+  body->strides = contiguous_strides(shape);
+  body->dtype = dtype;
+  return Tensor(std::move(body));
+}
+
+Tensor full(const Shape& shape, double value, DType dtype) {
+  Tensor result = empty(shape, dtype);
+  dispatch(dtype, [&]<class T>(T) {
+    std::fill_n(result.raw<T>(), result.numel(), static_cast<T>(value));
+  });
+  return result;
+}
+
+Tensor zeros(const Shape& shape, DType dtype) {
+  return full(shape, 0, dtype);
+}
+Tensor ones(const Shape& shape, DType dtype) {
+  return full(shape, 1, dtype);
+}
+Tensor scalar(double value, DType dtype) {
+  return full({}, value, dtype);
+}
+
+Tensor arange(double start, double end, double step, DType dtype) {
+  if (step == 0 || !std::isfinite(step)) throw Error("arange: the step must be finite and not 0.");
+  const double count = std::max(0.0, std::ceil((end - start) / step));
+  std::vector<double> values(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = start + static_cast<double>(i) * step;
+  return from_vector(values, {static_cast<std::int64_t>(values.size())}).to(dtype);
+}
+
+Tensor eye(std::int64_t n, DType dtype) {
+  Tensor result = zeros({n, n});
+  for (std::int64_t i = 0; i < n; ++i) result.mutable_data<float>()[i * n + i] = 1;
+  return result.to(dtype);
+}
+
+template <class T>
+Tensor from_vector(const std::vector<T>& values, const Shape& shape) {
+  if (static_cast<std::int64_t>(values.size()) != numel(shape)) {
+    throw Error(fmt::format("from_vector: {} values for shape {}, which holds {}.", values.size(),
+                            to_string(shape), numel(shape)));
+  }
+  Tensor result = empty(shape, dtype_of<T>());
+  std::copy(values.begin(), values.end(), result.raw<T>());
+  return result;
+}
+template Tensor from_vector(const std::vector<float>&, const Shape&);
+template Tensor from_vector(const std::vector<double>&, const Shape&);
+template Tensor from_vector(const std::vector<std::int64_t>&, const Shape&);
+template Tensor from_vector(const std::vector<bool>&, const Shape&);
+
+namespace {
+
+// Appends the numbers below `row` and checks that the braces are as deep and as long everywhere.
+void flatten(const NestedNumbers& row, const Shape& shape, std::size_t depth,
+             std::vector<double>& numbers, const Site& site) {
+  const bool regular =
+      depth == shape.size()
+          ? !row.is_list
+          : row.is_list && static_cast<std::int64_t>(row.list.size()) == shape[depth];
+  if (!regular) misuse("tensor", site, "the nested braces are not all of one length and depth");
+  if (!row.is_list) numbers.push_back(row.value);
+  for (const NestedNumbers& inner : row.list) flatten(inner, shape, depth + 1, numbers, site);
+}
+
+}  // namespace
+
+Tensor tensor(std::initializer_list<NestedNumbers> rows, DType dtype, Site site) {
+  const NestedNumbers root(rows);
+  Shape shape;
+  for (const NestedNumbers* row = &root; row->is_list; row = &row->list.front()) {
+    shape.push_back(static_cast<std::int64_t>(row->list.size()));
+    if (row->list.empty()) break;
+  }
+  std::vector<double> numbers;
+  flatten(root, shape, 0, numbers, site);
+  return from_vector(numbers, shape).to(dtype);
+}
+
+}  // namespace attune
