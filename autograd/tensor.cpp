@@ -251,6 +251,24 @@ void Tensor::set_grad(Tensor gradient, Site site) {
   node.gradient = std::move(gradient);
 }
 
+void Tensor::set_data(const Tensor& other, Site site) {
+  const bool trainable = requires_grad();
+  if (!is_leaf()) misuse("set_data", site, "this tensor is the result of a recorded op");
+  if (trainable && !is_floating(other.dtype())) {
+    misuse("set_data", site, fmt::format("a tensor of {} has no derivative", name(other.dtype())));
+  }
+  const Tensor shown = other.alias();
+  TensorBody& mine = *body_;
+  mine.node = nullptr;
+  mine.storage = shown.body_->storage;
+  mine.offset = shown.body_->offset;
+  mine.shape = shown.body_->shape;
+  mine.strides = shown.body_->strides;
+  mine.dtype = shown.body_->dtype;
+  mine.contiguous = shown.body_->contiguous;
+  if (trainable) requires_grad_(true, site);
+}
+
 Tensor Tensor::detach() const {
   body();
   return alias();

@@ -104,6 +104,9 @@ class Tensor {
   Tensor grad(Site site = Site::current()) const;
   void set_grad(Tensor gradient, Site site = Site::current());
   void zero_grad(Site site = Site::current()) { set_grad(Tensor(), site); }
+  // Makes this tensor, in every copy of the handle, show the elements of `other`, of any shape and
+  // dtype. A leaf with gradient stays one, and loses the gradient it had. Leaves only.
+  void set_data(const Tensor& other, Site site = Site::current());
   // The same elements, cut off from the graph.
   Tensor detach() const;
 

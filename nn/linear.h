@@ -1,0 +1,31 @@
+#pragma once
+
+#include "nn/init.h"
+#include "nn/module.h"
+
+namespace attune::nn {
+
+// y = x W^T + b for x [.., in]: y [.., out].
+inline Tensor linear(Operand x, Operand weight) {
+  return matmul(x, transpose(weight));
+}
+inline Tensor linear(Operand x, Operand weight, Operand bias) {
+  return linear(x, weight) + bias;
+}
+
+class Linear : public Module {
+ public:
+  Linear(std::int64_t in, std::int64_t out, bool with_bias = true)
+      : weight(parameter("weight", init::fan_in_uniform({out, in}, in))),
+        bias(with_bias ? parameter("bias", init::fan_in_uniform({out}, in)) : Tensor()) {}
+
+  Tensor forward(const Tensor& x) const {
+    const Scope in = scope();
+    return bias.defined() ? linear(x, weight, bias) : linear(x, weight);
+  }
+
+  Tensor weight;  // [out, in]
+  Tensor bias;    // [out], or undefined
+};
+
+}  // namespace attune::nn
