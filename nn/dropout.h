@@ -15,7 +15,7 @@ class Dropout : public Module {
   Tensor forward(const Tensor& x) const {
     if (!training() || p == 0) return x;
     const Scope in = scope();
-    const Tensor kept = to(ge(rand(x.shape()), p), x.dtype());
+    const Tensor kept = ge(rand(x.shape()), p).to(x.dtype());
     return x * kept * (1 / (1 - p));
   }
 

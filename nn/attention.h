@@ -1,0 +1,89 @@
+#pragma once
+// Attention: a weighted mean of values, the weights being a softmax of how well each key answers a
+// query. One function serves every model; what differs between them is the score.
+
+#include <memory>
+#include <string_view>
+
+#include "nn/init.h"
+#include "nn/module.h"
+
+namespace attune::nn {
+
+// How well keys answer queries. The work that depends on the keys alone is set apart, so that a
+// decoder does it once a sentence and not once a step.
+class Score : public Module {
+ public:
+  // The keys [.., keys, key_size] in the form that scores() takes.
+  virtual Tensor prepare(const Tensor& keys) const = 0;
+  // queries [.., queries, query_size] and prepared keys -> scores [.., queries, keys].
+  virtual Tensor scores(const Tensor& queries, const Tensor& prepared) const = 0;
+};
+
+// v . tanh(W q + U k) (Bahdanau, Cho & Bengio 2015): a hidden layer of `size` units that sees both.
+class AdditiveScore : public Score {
+ public:
+  AdditiveScore(std::int64_t query_size, std::int64_t key_size, std::int64_t size);
+  Tensor prepare(const Tensor& keys) const override;
+  Tensor scores(const Tensor& queries, const Tensor& prepared) const override;
+
+  Tensor query_weight;  // W [size, query_size]
+  Tensor key_weight;    // U [size, key_size]
+  Tensor v;             // [size]
+};
+
+// q . k (Luong, Pham & Manning 2015); queries and keys have one size.
+class DotScore : public Score {
+ public:
+  Tensor prepare(const Tensor& keys) const override;
+  Tensor scores(const Tensor& queries, const Tensor& prepared) const override;
+};
+
+// q W k (Luong, Pham & Manning 2015).
+class GeneralScore : public Score {
+ public:
+  GeneralScore(std::int64_t query_size, std::int64_t key_size);
+  Tensor prepare(const Tensor& keys) const override;
+  Tensor scores(const Tensor& queries, const Tensor& prepared) const override;
+
+  Tensor weight;  // W [query_size, key_size]
+};
+
+// q . k / sqrt(size) (Vaswani et al. 2017); queries and keys have one size.
+class ScaledDotScore : public Score {
+ public:
+  Tensor prepare(const Tensor& keys) const override;
+  Tensor scores(const Tensor& queries, const Tensor& prepared) const override;
+};
+
+struct Attended {
+  Tensor context;  // [.., queries, value_size]
+  Tensor weights;  // [.., queries, keys]; each row sums to 1
+};
+
+// context = softmax(scores) values. `mask` (bool, broadcast to [.., queries, keys]; undefined for
+// none) is true where a query must not look; a query that may look nowhere gets weights and context
+// 0.
+Attended attend(const Score& score, const Tensor& queries, const Tensor& keys, const Tensor& values,
+                const Tensor& mask = {});
+// The same with keys that score.prepare() has seen.
+Attended attend_prepared(const Score& score, const Tensor& queries, const Tensor& prepared,
+                         const Tensor& values, const Tensor& mask = {});
+
+// Softmax over the last dimension that gives weight 0 where the mask is true, everywhere if need
+// be.
+Tensor masked_softmax(Operand scores, const Tensor& mask);
+
+// The mask of padding: [batch, 1, time], true at and past each row's length (int64 [batch]).
+Tensor padding_mask(const Tensor& lengths, std::int64_t time);
+
+enum class Attention { none, additive, dot, general, scaled };
+// "none", "additive", "dot", "general", "scaled"; Error with that list for another name.
+Attention attention_by_name(std::string_view name);
+std::string_view name_of(Attention attention);
+
+// A new score; dot and scaled need query_size == key_size, and only additive uses `size`.
+std::shared_ptr<Score> make_score(Attention attention, std::int64_t query_size,
+                                  std::int64_t key_size, std::int64_t size);
+
+}  // namespace attune::nn
