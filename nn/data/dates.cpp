@@ -44,6 +44,7 @@ constexpr std::string_view formats[] = {
     "{3rd} of {september} {1994}",
     "{3rd} of {september}, {1994}",
     "{3rd} of {september} {'94}",
+    "{3rd} {september} {'94}",
     "{3rd} {sep.} {1994}",
     "{3rd} {sep.} {'94}",
     "{3rd} of {sep.} {1994}",
@@ -67,6 +68,7 @@ constexpr std::string_view formats[] = {
     "{september} {3}, {94}",
     "{september} {3rd} {1994}",
     "{september} {3rd}, {1994}",
+    "{september} {3rd} {'94}",
     "{september} the {3rd}, {1994}",
     "{sep.} {3} {1994}",
     "{sep.} {3}, {1994}",
@@ -78,6 +80,9 @@ constexpr std::string_view formats[] = {
     "{saturday}, {3} {september} {1994}",
     "{saturday}, {3rd} of {september} {1994}",
     "{saturday} the {3rd} of {september}, {1994}",
+    "{saturday} the {3rd} of {september} {'94}",
+    "{saturday} {september} the {3rd}, {1994}",
+    "{sat.} the {3rd} of {september} {1994}",
     "{saturday} the {third} of {september} {1994}",
     "{saturday}, {september} {3}, {1994}",
     "{saturday} {september} {3rd} {1994}",
@@ -86,6 +91,7 @@ constexpr std::string_view formats[] = {
     "{sat.}, {3} {sep.} {'94}",
     "{sat.}, {sep.} {3}, {1994}",
     "{sat.} {3}/{9}/{1994}",
+    "{sat} {3}/{9}/{94}",
     "{3} {september} {1994}, {saturday}",
     "{03}.{09}.{1994} ({sat})",
     "{1994}-{09}-{03}, {sat}",
@@ -266,7 +272,8 @@ std::string fill_in(std::string_view format, const Writer& writer) {
   return text;
 }
 
-// Doubles some spaces, and moves or drops some commas; what a space or comma parts stays apart.
+// Doubles some spaces, moves or drops some commas, and ends some texts in a full stop or a space;
+// what a space or comma parts stays apart.
 std::string loosen(std::string_view text, Generator& generator) {
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -280,7 +287,8 @@ std::string loosen(std::string_view text, Generator& generator) {
       result += text[i];
     }
   }
-  return result;
+  constexpr std::string_view ends[] = {"", "", "", ".", " "};
+  return result += ends[generator.below(std::size(ends))];
 }
 
 // Only ASCII is written, and the C library's functions would ask the locale.

@@ -27,7 +27,8 @@ using Words = std::vector<std::string_view>;
 const Words months = {"jan", "feb", "mar", "apr", "may", "jun",
                       "jul", "aug", "sep", "oct", "nov", "dec"};
 const Words weekdays = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
-const Words fillers = {"of", "the", "on", "in", "and", "oh", "day", "st", "nd", "rd", "th"};
+const Words suffixes = {"th", "st", "nd", "rd"};
+const Words fillers = {"of", "the", "on", "in", "and", "oh", "day"};
 const std::map<std::string_view, int> cardinals = {
     {"one", 1},      {"two", 2},        {"three", 3},     {"four", 4},       {"five", 5},
     {"six", 6},      {"seven", 7},      {"eight", 8},     {"nine", 9},       {"ten", 10},
@@ -110,6 +111,10 @@ Reading read(const std::string& text) {
       }
     } else if (cardinals.contains(piece)) {
       spoken.push_back(cardinals.at(piece));
+    } else if (const auto suffix = index_of(suffixes, piece)) {
+      const int number = numbers.at(0), last_digit = number % 10;
+      const bool is_regular = last_digit >= 4 || (number >= 11 && number <= 13);
+      REQUIRE(*suffix == (is_regular ? 0 : last_digit));
     } else if (index_of(fillers, piece)) {
       continue;
     } else if (const auto month = index_of(months, piece.substr(0, 3))) {

@@ -59,6 +59,7 @@ TEST_CASE("bytes are printable ASCII or numbers") {
   const TokenSequence tokens = {"h", "<0xC3>", "<0xA9>", " ", "<0x0A>"};
   CHECK(tokenize("hé \n", Tokens::byte) == tokens);
   CHECK(detokenize(tokens, Tokens::byte) == "hé \n");
+  CHECK(tokenize("~\x7F", Tokens::byte) == TokenSequence{"~", "<0x7F>"});
 }
 
 TEST_CASE("the byte alphabet knows every byte once") {

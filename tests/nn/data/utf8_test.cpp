@@ -78,6 +78,14 @@ TEST_CASE("invalid sequences are found at the byte where they begin") {
   }
 }
 
+TEST_CASE("what lies behind the end of a text is not read") {
+  const std::string_view text = "é語";
+  CHECK(data::find_invalid_utf8(text.substr(0, 4)) == 2u);
+  CHECK(data::find_invalid_utf8(text.substr(0, 1)) == 0u);
+  CHECK(data::first_character(text.substr(2, 2)).size == 0);
+  CHECK(data::first_character({}).size == 0);
+}
+
 TEST_CASE("text falls into characters, and combining marks stand alone") {
   CHECK(data::characters("") == std::vector<std::string>{});
   CHECK(data::characters("aé語😀") == std::vector<std::string>{"a", "é", "語", "😀"});
