@@ -24,19 +24,34 @@ void keep_blas_single_threaded() {
   static_cast<void>(done);
 }
 
-blasint leading_dimension(std::int64_t row, std::int64_t column) {
-  return static_cast<blasint>(column == 1 ? row : column);
+// How BLAS is to read a matrix: as it lies or transposed, and how far apart its rows then lie. A
+// dimension of size 1 may have any stride.
+struct Layout {
+  CBLAS_TRANSPOSE transposed;
+  blasint leading;
+};
+
+bool is_row_major(std::int64_t rows, std::int64_t columns, std::int64_t row, std::int64_t column) {
+  return (column == 1 || columns == 1) && (rows == 1 || row >= columns) && row >= 0;
+}
+
+template <class T>
+Layout layout(std::int64_t rows, std::int64_t columns, const Matrix<T>& x) {
+  if (is_row_major(rows, columns, x.row, x.column)) {
+    return {CblasNoTrans, static_cast<blasint>(std::max(x.row, columns))};
+  }
+  return {CblasTrans, static_cast<blasint>(std::max(x.column, rows))};
 }
 
 template <class T>
 void gemm_piece(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, T beta,
                 T* c, std::int64_t ldc) {
+  const Layout of_a = layout(m, k, a);
+  const Layout of_b = layout(k, n, b);
   const auto call = [&](auto* cblas_gemm) {
-    cblas_gemm(CblasRowMajor, a.column == 1 ? CblasNoTrans : CblasTrans,
-               b.column == 1 ? CblasNoTrans : CblasTrans, static_cast<blasint>(m),
-               static_cast<blasint>(n), static_cast<blasint>(k), T{1}, a.data,
-               leading_dimension(a.row, a.column), b.data, leading_dimension(b.row, b.column), beta,
-               c, static_cast<blasint>(ldc));
+    cblas_gemm(CblasRowMajor, of_a.transposed, of_b.transposed, static_cast<blasint>(m),
+               static_cast<blasint>(n), static_cast<blasint>(k), T{1}, a.data, of_a.leading, b.data,
+               of_b.leading, beta, c, static_cast<blasint>(ldc));
   };
   if constexpr (sizeof(T) == sizeof(float)) {
     call(cblas_sgemm);
@@ -49,9 +64,8 @@ void gemm_piece(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Mat
 
 bool readable_by_gemm(std::int64_t rows, std::int64_t columns, std::int64_t row_stride,
                       std::int64_t column_stride) {
-  const bool row_major = column_stride == 1 && row_stride >= std::max<std::int64_t>(1, columns);
-  const bool column_major = row_stride == 1 && column_stride >= std::max<std::int64_t>(1, rows);
-  return row_major || column_major;
+  return is_row_major(rows, columns, row_stride, column_stride) ||
+         is_row_major(columns, rows, column_stride, row_stride);
 }
 
 template <class T>

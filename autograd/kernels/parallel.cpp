@@ -35,8 +35,8 @@ struct Loop {
   detail::ChunkFunction chunk;
   const void* context;
   std::atomic<std::int64_t> next = 0;
-  std::mutex mutex;
-  std::exception_ptr error;
+  std::mutex mutex{};
+  std::exception_ptr error{};
 
   void work() {
     for (std::int64_t begin; (begin = next.fetch_add(grain)) < n;) {
