@@ -9,7 +9,6 @@
 #include <tuple>
 
 #include "autograd/error.h"
-#include "nn/data/shuffle.h"
 
 namespace attune::data {
 
@@ -48,7 +47,7 @@ std::vector<Indices> shuffled_batches(std::span<const std::size_t> source_length
   check(source_lengths.size(), target_lengths.size(), batch_size, pool_batches);
   Indices order(source_lengths.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  shuffle(order, generator);
+  shuffle(std::span(order), generator);
 
   // A pool beyond the end of the examples is no larger than all of them; min keeps the product from
   // overflowing.
@@ -63,7 +62,7 @@ std::vector<Indices> shuffled_batches(std::span<const std::size_t> source_length
     });
     for (const auto batch : cut(pool, batch_size)) batches.emplace_back(batch.begin(), batch.end());
   }
-  shuffle(batches, generator);
+  shuffle(std::span(batches), generator);
   return batches;
 }
 

@@ -7,12 +7,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <span>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
-
-#include "nn/data/shuffle.h"
 
 namespace attune::data {
 
@@ -389,7 +388,7 @@ DateSets generate_dates(std::uint64_t seed, std::size_t train, std::size_t valid
                         std::size_t test) {
   Generator generator(seed);
   std::vector<Days> days = all_days();
-  shuffle(days, generator);
+  shuffle(std::span(days), generator);
   const std::size_t twentieth = days.size() / 20;
   const std::span<const Days> all = days;
   // The sets are written test first, so that the size of another does not change it.

@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <functional>
 #include <map>
 #include <numeric>
+#include <string_view>
 #include <vector>
 
 #include "autograd/error.h"

@@ -11,13 +11,13 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <system_error>
 #include <unordered_map>
 #include <utility>
 
 #include "autograd/error.h"
 #include "autograd/random.h"
-#include "nn/data/shuffle.h"
 #include "nn/data/utf8.h"
 
 namespace attune::data {
@@ -156,7 +156,7 @@ HeldOut hold_out(const std::vector<Pair>& pairs, double fraction, std::uint64_t 
                     pairs.size(), groups.size()));
   }
   Generator generator(seed);
-  shuffle(groups, generator);
+  shuffle(std::span(groups), generator);
   // A group larger than what is still wanted is passed over; putting the smallest first makes sure
   // that one is taken.
   std::iter_swap(groups.begin(),

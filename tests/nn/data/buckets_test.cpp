@@ -71,6 +71,12 @@ TEST_CASE("equal generators give equal epochs, and the next epoch differs") {
   CHECK(epoch != shuffled_batches(lengths, lengths, 16, first));
 }
 
+TEST_CASE("a seed stands for the same batches on every machine") {
+  Generator generator(1);
+  const Lengths lengths = {5, 3, 9, 1, 7, 2};
+  CHECK(shuffled_batches(lengths, lengths, 2, generator) == Batches{{3, 5}, {4, 2}, {1, 0}});
+}
+
 TEST_CASE("no two epochs have the same batches, but for their order") {
   Generator generator(3);
   const Lengths lengths = random_lengths(generator, 2000);

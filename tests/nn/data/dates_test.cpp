@@ -281,3 +281,11 @@ TEST_CASE("the seed decides the sets; the test set does not depend on the others
   CHECK(disjoint(sources(generate_dates(6, 0, 0, 50).test), sources(sets.test)));
   CHECK(generate_dates(5, 0, 0, 0).train.empty());
 }
+
+TEST_CASE("a seed stands for the same dates on every machine") {
+  const std::vector<Pair> expected = {{"13 March 1937 ", "1937-03-13"},
+                                      {"20TH OF JULY 2014", "2014-07-20"},
+                                      {"friday october 9th 2048", "2048-10-09"},
+                                      {"Tue the 18th of February 1919", "1919-02-18"}};
+  CHECK(generate_dates(1, 0, 0, 4).test == expected);
+}
