@@ -18,26 +18,31 @@ struct TrainingState {
   std::int64_t epoch = 0;                     // whole passes over the data
   std::int64_t batch = 0;                     // batches of the current epoch already used
   double seconds = 0;                         // spent in training
+  NamedTensors parameters;                    // the newest; empty where they are the checkpoint's
   NamedTensors optimiser;                     // the optimiser's own state
-  std::map<std::string, std::string> values;  // the program's: seeds, schedule, random state, best
+  std::map<std::string, std::string> values;  // the trainer's: schedule, random state, best so far
 };
 
 struct Checkpoint {
   Seq2SeqOptions options;
-  data::Tokens tokens;
+  data::Tokens tokens = data::Tokens::character;
   std::vector<std::string> source_vocabulary;
   std::vector<std::string> target_vocabulary;
   std::int64_t longest_source = 0;  // in tokens, of the training data
   std::int64_t longest_target = 0;
-  NamedTensors parameters;
-  std::map<std::string, std::string>
-      task;  // what it was trained on, for the reader and for --resume
+  NamedTensors parameters;  // the best so far
+  // How it was trained, for the reader and for --resume: the options of `seq2seq train` by their
+  // long names. Where "data" is not among them, the task was data::generate_dates(seed, ..).
+  std::map<std::string, std::string> task;
   std::optional<TrainingState> training;
 };
 
-// Replaces the file whole or not at all. Error when it cannot be written.
+// Replaces the file whole or not at all: the model's parameters under their own names, those of
+// `training` under "training.parameters." and "training.optimiser.", all else as metadata. Error
+// when it cannot be written.
 void save_checkpoint(const std::string& path, const Checkpoint& checkpoint);
-// Error when the file cannot be read, is damaged, or is no checkpoint of attune.
+// Error, beginning with the path, when the file cannot be read, is damaged, or is no checkpoint of
+// attune.
 Checkpoint load_checkpoint(const std::string& path);
 
 }  // namespace attune::nn
