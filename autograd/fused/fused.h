@@ -27,10 +27,12 @@ auto fused_rule(const std::vector<Operand>& inputs, Backward backward, Compositi
     std::vector<Tensor> reached;
     std::vector<Tensor> incoming;
     for (std::size_t k = 0; k < g.size(); ++k) {
-      if (!g[k].defined()) continue;
+      // An output may depend on nothing, such as the states of a sequence without a step.
+      if (!g[k].defined() || !outputs[k].requires_grad()) continue;
       reached.push_back(outputs[k]);
       incoming.push_back(g[k]);
     }
+    if (reached.empty()) return std::vector<Tensor>(needs.size());
     const std::vector<Tensor> found =
         grad(reached, wanted, {.gradients = incoming, .create_graph = true, .allow_unused = true});
     std::vector<Tensor> results(needs.size());

@@ -6,10 +6,8 @@
 #include "autograd/kernels/gru.h"
 
 namespace attune {
-namespace {
 
-// What the kernels compute, in ordinary ops.
-Tensor gates_composition(const Tensor& input, const Tensor& recurrent, const Tensor& h) {
+Tensor gru_gates_composition(const Tensor& input, const Tensor& recurrent, const Tensor& h) {
   const std::int64_t n_hidden = h.size(-1);
   const std::vector<std::int64_t> gates(3, n_hidden);
   const std::vector<Tensor> i = split(input, gates, -1);
@@ -20,15 +18,16 @@ Tensor gates_composition(const Tensor& input, const Tensor& recurrent, const Ten
   return (1 - z) * n + z * h;
 }
 
-GRUSequence sequence_composition(const Tensor& input, const Tensor& initial, const Tensor& weight,
-                                 const Tensor& bias, const Tensor& lengths, bool reverse) {
+GRUSequence gru_sequence_composition(const Tensor& input, const Tensor& initial,
+                                     const Tensor& weight, const Tensor& bias,
+                                     const Tensor& lengths, bool reverse) {
   const std::vector<Tensor> steps = unbind(input, 1);
   std::vector<Tensor> outputs(steps.size());
   Tensor h = initial;
   for (std::size_t s = 0; s < steps.size(); ++s) {
     const std::size_t t = reverse ? steps.size() - 1 - s : s;
     const Tensor recurrent = matmul(h, transpose(weight)) + bias;
-    const Tensor next = gates_composition(steps[t], recurrent, h);
+    const Tensor next = gru_gates_composition(steps[t], recurrent, h);
     if (!lengths.defined()) {
       outputs[t] = h = next;
       continue;
@@ -41,25 +40,53 @@ GRUSequence sequence_composition(const Tensor& input, const Tensor& initial, con
   return {steps.empty() ? zeros(none, input.dtype()) : stack(outputs, 1), h};
 }
 
-void check(const char* op, bool fits, Operand input, Operand recurrent, Operand h) {
-  detail::check_floating(op, input);
-  detail::check_same_dtype(op, input, recurrent);
-  detail::check_same_dtype(op, input, h);
-  if (fits) return;
-  misuse(
-      op, input.site(),
-      fmt::format("the shapes of the input {}, the recurrent part {} and the state {} do not fit",
-                  to_string(input->shape()), to_string(recurrent->shape()), to_string(h->shape())),
-      "With hidden size h the last sizes are 3 h for the gates and h for the state.");
+namespace {
+
+void check_gates(Operand input, Operand recurrent, Operand h) {
+  detail::check_floating("gru_gates", input);
+  detail::check_same_dtype("gru_gates", input, recurrent);
+  detail::check_same_dtype("gru_gates", input, h);
+  const Shape& shape = h->shape();
+  if (shape.size() == 2 && input->shape() == Shape{shape[0], 3 * shape[1]} &&
+      recurrent->shape() == input->shape()) {
+    return;
+  }
+  misuse("gru_gates", input.site(),
+         fmt::format("the input {}, the recurrent part {} and the state {} do not fit each other",
+                     to_string(input->shape()), to_string(recurrent->shape()), to_string(shape)),
+         "They are [batch, 3 hidden], [batch, 3 hidden] and [batch, hidden].");
+}
+
+void check_sequence(Operand input, Operand initial, Operand weight, Operand bias) {
+  detail::check_floating("gru_sequence", input);
+  for (const Operand& other : {initial, weight, bias}) {
+    detail::check_same_dtype("gru_sequence", input, other);
+  }
+  const std::int64_t hidden = initial->rank() == 2 ? initial->size(1) : -1;
+  if (input->rank() == 3 && input->size(2) == 3 * hidden && initial->size(0) == input->size(0) &&
+      weight->shape() == Shape{3 * hidden, hidden} && bias->shape() == Shape{3 * hidden}) {
+    return;
+  }
+  misuse("gru_sequence", input.site(),
+         fmt::format("the input {}, the initial state {}, the weight {} and the bias {} do not fit "
+                     "each other",
+                     to_string(input->shape()), to_string(initial->shape()),
+                     to_string(weight->shape()), to_string(bias->shape())),
+         "They are [batch, time, 3 hidden], [batch, hidden], [3 hidden, hidden] and [3 hidden].");
 }
 
 void check_lengths(const Tensor& lengths, Operand input) {
   if (!lengths.defined()) return;
-  const bool fits = lengths.dtype() == DType::int64 && lengths.shape() == Shape{input->size(0)};
-  if (!fits) {
+  if (lengths.dtype() != DType::int64 || lengths.shape() != Shape{input->size(0)}) {
     misuse("gru_sequence", input.site(),
            fmt::format("the lengths are {} {}, and must be int64 [{}]", name(lengths.dtype()),
                        to_string(lengths.shape()), input->size(0)));
+  }
+  for (const std::int64_t length : lengths.to_vector<std::int64_t>()) {
+    if (length >= 0 && length <= input->size(1)) continue;
+    misuse("gru_sequence", input.site(),
+           fmt::format("the length {} does not lie within 0 and the {} steps of the input {}",
+                       length, input->size(1), to_string(input->shape())));
   }
 }
 
@@ -96,10 +123,7 @@ std::vector<Tensor> sequence_backward(const Trace& trace, const Tensor& weight,
 }  // namespace
 
 Tensor gru_gates(Operand input, Operand recurrent, Operand h) {
-  const Shape& shape = h->shape();
-  const bool fits = shape.size() == 2 && input->shape() == Shape{shape[0], 3 * shape[1]} &&
-                    recurrent->shape() == input->shape();
-  check("gru_gates", fits, input, recurrent, h);
+  check_gates(input, recurrent, h);
   const Tensor i = input->detach().contiguous();
   const Tensor k = recurrent->detach().contiguous();
   const Tensor previous = h->detach().contiguous();
@@ -126,7 +150,7 @@ Tensor gru_gates(Operand input, Operand recurrent, Operand h) {
     return std::vector{by_input, by_recurrent, by_previous};
   };
   const auto composition = [](const std::vector<Tensor>& x) {
-    return std::vector{gates_composition(x[0], x[1], x[2])};
+    return std::vector{gru_gates_composition(x[0], x[1], x[2])};
   };
   const std::vector<Operand> inputs{input, recurrent, h};
   return apply("gru_gates", inputs, std::move(next), fused_rule(inputs, backward, composition));
@@ -134,14 +158,11 @@ Tensor gru_gates(Operand input, Operand recurrent, Operand h) {
 
 GRUSequence gru_sequence(Operand input, Operand initial, Operand weight, Operand bias,
                          const Tensor& lengths, bool reverse) {
-  const std::int64_t hidden = initial->rank() == 2 ? initial->size(1) : -1;
-  const bool fits =
-      input->rank() == 3 && input->size(2) == 3 * hidden && initial->size(0) == input->size(0) &&
-      weight->shape() == Shape{3 * hidden, hidden} && bias->shape() == Shape{3 * hidden};
-  check("gru_sequence", fits, input, weight, initial);
+  check_sequence(input, initial, weight, bias);
   check_lengths(lengths, input);
   const std::int64_t batch = input->size(0);
   const std::int64_t time = input->size(1);
+  const std::int64_t hidden = initial->size(1);
   const DType dtype = input->dtype();
   const Tensor gates = input->detach().contiguous();
   const Tensor w = weight->detach().contiguous();
@@ -168,7 +189,7 @@ GRUSequence gru_sequence(Operand input, Operand initial, Operand weight, Operand
   };
   const auto composition = [saved_lengths, reverse](const std::vector<Tensor>& x) {
     const Tensor row_lengths = saved_lengths ? (*saved_lengths)() : Tensor();
-    const GRUSequence run = sequence_composition(x[0], x[1], x[2], x[3], row_lengths, reverse);
+    const GRUSequence run = gru_sequence_composition(x[0], x[1], x[2], x[3], row_lengths, reverse);
     return std::vector{run.output, run.state};
   };
   const std::vector<Operand> inputs{input, initial, weight, bias};
