@@ -32,7 +32,8 @@ Tensor combine(const char* name, Operand a, Operand b, F predicate) {
              "A comparison such as x > 0 makes one.");
     }
   }
-  return compare(name, a, b, predicate);
+  const Shape shape = broadcast_shapes(name, a.site(), a->shape(), b->shape());
+  return evaluate<bool, bool, bool>(predicate, shape, *a, *b);
 }
 
 constexpr auto equal = [](auto x, auto y) { return x == y; };
