@@ -119,13 +119,14 @@ namespace {
 // this[i] = formula(this[i], other[i]). Views that are not contiguous are changed one by one.
 template <class F>
 void change(Tensor& target, const Tensor& other, F formula) {
+  const NoGrad no_grad;
   const Shape& shape = target.shape();
-  const Strides strides = broadcast_strides(other.shape(), other.strides(), shape);
+  const Tensor values = contiguous(expand(other, shape));
   dispatch(target.dtype(), [&]<class T>(T) {
     T* const out = target.raw<T>();
-    const T* const in = other.raw<T>();
+    const T* const in = values.raw<T>();
     const std::int64_t n = target.numel();
-    if (target.is_contiguous() && other.is_contiguous() && other.shape() == shape) {
+    if (target.is_contiguous()) {
       parallel_for(n, 16 * 1024, [&](std::int64_t begin, std::int64_t end) {
         vectorised<UpdateLoop<F, T>>(&formula, out + begin, in + begin, end - begin);
       });
@@ -134,12 +135,10 @@ void change(Tensor& target, const Tensor& other, F formula) {
     for (std::int64_t i = 0; i < n; ++i) {
       std::int64_t rest = i;
       std::int64_t to = 0;
-      std::int64_t from = 0;
       for (std::size_t d = shape.size(); d-- > 0; rest /= shape[d]) {
         to += rest % shape[d] * target.strides()[d];
-        from += rest % shape[d] * strides[d];
       }
-      out[to] = static_cast<T>(formula(out[to], in[from]));
+      out[to] = static_cast<T>(formula(out[to], in[i]));
     }
   });
 }
