@@ -17,9 +17,9 @@ struct Translation {
   std::vector<std::string> source_tokens;
   std::vector<std::string> target_tokens;
   std::vector<std::vector<float>> weights;  // [target, source]; empty without attention
-  double log_probability = 0;
-  bool finished = false;             // the model ended the sentence itself
-  std::vector<std::string> unknown;  // source tokens that the vocabulary does not hold
+  double log_probability = 0;               // natural, of the target tokens and their end
+  bool finished = false;                    // the model ended the sentence itself
+  std::vector<std::string> unknown;         // source tokens, each once, that the vocabulary lacks
 };
 
 // How well a model does on pairs it has not seen.
@@ -28,25 +28,37 @@ struct Evaluation {
   double exact_match = 0;     // share of sentences that are right in every token
   double token_accuracy = 0;  // as data::token_accuracy defines it
   double perplexity = 0;      // e^(mean -log P of a target token, <eos> included), teacher-forced
-  double bleu = 0;            // corpus BLEU-4 in percent, for word tokens
+  double bleu = 0;            // corpus BLEU-4 in percent; 0 unless tokens are words
 };
 
 class Translator {
  public:
-  // The model in evaluation mode, with the checkpoint's parameters.
+  // The model in evaluation mode, with the checkpoint's parameters. Error where its parts do not
+  // fit each other.
   explicit Translator(const Checkpoint& checkpoint);
-  // The same around a model that lives elsewhere (and may go on training: the caller switches
-  // mode).
+  // The same around a model that lives elsewhere, and may go on training: the caller sees to it
+  // that it is in evaluation mode here.
   Translator(const Seq2Seq& model, data::Tokens tokens, data::Vocabulary source,
              data::Vocabulary target);
 
-  // The best translation (beam of options.beam; bos and eos are filled in here).
+  // In all that follows, bos and eos of the options are filled in here, a text without tokens
+  // translates to the empty text, and invalid UTF-8 is an Error.
+
+  // The best translation that a beam of options.beam finds; greedy if that is 1.
   Translation translate(const std::string& text, DecodeOptions options = {}) const;
-  // Greedy translations of many texts at once.
+  // Up to options.beam translations, the best first.
+  std::vector<Translation> candidates(const std::string& text, DecodeOptions options = {}) const;
+  // The best translation of each text, without attention weights. With a beam of 1 many texts are
+  // decoded side by side.
   std::vector<Translation> translate_all(const std::vector<std::string>& texts,
                                          DecodeOptions options = {}) const;
+
+  // Error where there is no pair.
   Evaluation evaluate(const std::vector<data::Pair>& pairs,
                       const DecodeOptions& options = {}) const;
+  // The same for translations of the pairs' sources made before.
+  Evaluation evaluate(const std::vector<data::Pair>& pairs,
+                      const std::vector<Translation>& translations) const;
 
   // Token ids side by side, padded at the end: what Seq2Seq::forward takes.
   Batch batch(const std::vector<data::Pair>& pairs) const;
@@ -57,6 +69,10 @@ class Translator {
   data::Tokens tokens() const { return tokens_; }
 
  private:
+  Translation read(const std::string& text) const;
+  void write(const Hypothesis& hypothesis, Translation& translation) const;
+  double perplexity(const std::vector<data::Pair>& pairs) const;
+
   Seq2Seq model_;
   data::Tokens tokens_;
   data::Vocabulary source_;
