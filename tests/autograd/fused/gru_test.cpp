@@ -6,13 +6,12 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
 #include <string>
 
 #include "autograd/engine.h"
 #include "autograd/ops.h"
 #include "autograd/random.h"
+#include "tests/difference.h"
 
 using namespace attune;
 
@@ -22,15 +21,6 @@ constexpr double tolerance = 1e-12;
 
 Tensor random(const Shape& shape) {
   return randn(shape, 0, 1, DType::float64);
-}
-
-double difference(const Tensor& a, const Tensor& b) {
-  REQUIRE(a.shape() == b.shape());
-  const std::vector<double> x = a.to_vector<double>();
-  const std::vector<double> y = b.to_vector<double>();
-  double largest = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) largest = std::max(largest, std::abs(x[i] - y[i]));
-  return largest;
 }
 
 // Leaves of the same elements, so that each of two computations has gradients of its own.
