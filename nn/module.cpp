@@ -7,19 +7,27 @@
 namespace attune::nn {
 
 struct Module::State {
-  std::string name;
+  std::string scope;  // the name it was first registered under
   bool training = true;
   NamedTensors parameters;
-  std::vector<std::shared_ptr<State>> children;
+  std::vector<std::pair<std::string, std::shared_ptr<State>>> children;
 
   void collect(const std::string& prefix, NamedTensors& found) const {
     for (const auto& [own, tensor] : parameters) found.emplace_back(prefix + own, tensor);
-    for (const auto& part : children) part->collect(prefix + part->name + ".", found);
+    for (const auto& [own, part] : children) part->collect(prefix + own + ".", found);
   }
 
   void train(bool on) {
     training = on;
-    for (const auto& part : children) part->train(on);
+    for (const auto& [own, part] : children) part->train(on);
+  }
+
+  void check_free(const std::string& name) const {
+    const auto taken = [&](const auto& entry) { return entry.first == name; };
+    if (std::any_of(parameters.begin(), parameters.end(), taken) ||
+        std::any_of(children.begin(), children.end(), taken)) {
+      throw Error(fmt::format("Module: the name '{}' is registered twice.", name));
+    }
   }
 };
 
@@ -81,6 +89,9 @@ void Module::load_state_dict(const NamedTensors& state) {
     } else if (given->second.shape() != tensor.shape()) {
       wrong += fmt::format("\n  {} has shape {}, the model's has {}", name,
                            to_string(given->second.shape()), to_string(tensor.shape()));
+    } else if (!is_floating(given->second.dtype())) {
+      wrong += fmt::format("\n  {} is {}, the model's is {}", name,
+                           attune::name(given->second.dtype()), attune::name(tensor.dtype()));
     }
   }
   for (const auto& [name, tensor] : state) {
@@ -104,17 +115,19 @@ std::string Module::summary() const {
 }
 
 Tensor Module::parameter(const std::string& name, Tensor initial) {
+  state_->check_free(name);
   state_->parameters.emplace_back(name, initial.requires_grad_());
   return initial;
 }
 
 void Module::adopt(const std::string& name, const Module& part) {
-  part.state_->name = name;
-  state_->children.push_back(part.state_);
+  state_->check_free(name);
+  if (part.state_->scope.empty()) part.state_->scope = name;
+  state_->children.emplace_back(name, part.state_);
 }
 
 Scope Module::scope() const {
-  return state_->name.empty() ? Scope(&Scope::current()) : Scope(std::string_view(state_->name));
+  return state_->scope.empty() ? Scope(&Scope::current()) : Scope(std::string_view(state_->scope));
 }
 
 }  // namespace attune::nn

@@ -29,9 +29,9 @@ class Module {
   Module();
   virtual ~Module() = default;
 
-  // Every parameter below this module in the order of registration, with dotted names such as
-  // "encoder.weight_ih_l0". A tensor that is registered twice (tied weights) appears twice here,
-  // once in parameters().
+  // Every parameter of this module and, below it, of its parts, each in the order of registration,
+  // with dotted names such as "encoder.weight_ih_l0". A tensor that is registered twice (tied
+  // weights) appears twice here, once in parameters().
   NamedTensors named_parameters() const;
   std::vector<Tensor> parameters() const;
   std::int64_t parameter_count() const;
@@ -46,8 +46,8 @@ class Module {
   void to(DType dtype);
 
   // Copies of all parameters by name, cut off from the graph, and their return. Loading checks
-  // every name and shape before it changes anything; missing, unknown and misshapen tensors are an
-  // Error that lists them.
+  // every name, shape and dtype (any floating one will do) before it changes anything; missing,
+  // unknown and unfit tensors are an Error that lists them.
   NamedTensors state_dict() const;
   void load_state_dict(const NamedTensors& state);
 
@@ -55,7 +55,8 @@ class Module {
   std::string summary() const;
 
  protected:
-  // Registers a tensor as trainable, and returns it.
+  // Registers a tensor as trainable, and returns it. Error, here and for parts, if the name is
+  // taken.
   Tensor parameter(const std::string& name, Tensor initial);
   // Registers a part, and returns it.
   template <class M>
