@@ -8,36 +8,38 @@
 namespace attune {
 namespace {
 
-void check_rank(std::size_t rank) {
+void check_rank(std::size_t rank, const Site& site) {
   if (rank > max_rank) {
-    throw Error(fmt::format("a tensor has at most {} dimensions, not {}", max_rank, rank));
+    misuse("shape", site,
+           fmt::format("a tensor has at most {} dimensions, and this needs {}", max_rank, rank),
+           "Join some with reshape() first.");
   }
 }
 
 }  // namespace
 
-Dims::Dims(std::initializer_list<std::int64_t> values)
-    : Dims(std::span(values.begin(), values.size())) {}
+Dims::Dims(std::initializer_list<std::int64_t> values, Site site)
+    : Dims(std::span(values.begin(), values.size()), site) {}
 
-Dims::Dims(std::span<const std::int64_t> values) : rank_(values.size()) {
-  check_rank(rank_);
+Dims::Dims(std::span<const std::int64_t> values, Site site) : rank_(values.size()) {
+  check_rank(rank_, site);
   std::copy(values.begin(), values.end(), values_.begin());
 }
 
-Dims Dims::filled(std::size_t rank, std::int64_t value) {
-  check_rank(rank);
+Dims Dims::filled(std::size_t rank, std::int64_t value, Site site) {
+  check_rank(rank, site);
   Dims dims;
   dims.rank_ = rank;
   std::fill(dims.begin(), dims.end(), value);
   return dims;
 }
 
-void Dims::push_back(std::int64_t value) {
-  insert(rank_, value);
+void Dims::push_back(std::int64_t value, Site site) {
+  insert(rank_, value, site);
 }
 
-void Dims::insert(std::size_t at, std::int64_t value) {
-  check_rank(rank_ + 1);
+void Dims::insert(std::size_t at, std::int64_t value, Site site) {
+  check_rank(rank_ + 1, site);
   std::copy_backward(begin() + at, end(), end() + 1);
   values_[at] = value;
   ++rank_;
@@ -50,8 +52,15 @@ void Dims::erase(std::size_t at) {
 
 std::int64_t numel(const Shape& shape) {
   std::int64_t product = 1;
-  for (const auto size : shape) product *= size;
-  return product;
+  bool nothing = false;
+  for (const auto size : shape) {
+    nothing |= size == 0;
+    if (size != 0 && __builtin_mul_overflow(product, size, &product)) {
+      throw Error(
+          fmt::format("the shape {} has more elements than can be counted.", to_string(shape)));
+    }
+  }
+  return nothing ? 0 : product;
 }
 
 std::string to_string(const Dims& dims) {

@@ -19,10 +19,11 @@ inline constexpr std::size_t max_rank = 8;
 class Dims {
  public:
   Dims() = default;
-  Dims(std::initializer_list<std::int64_t> values);
-  explicit Dims(std::span<const std::int64_t> values);
+  // These, and the changes below, throw Error beyond max_rank.
+  Dims(std::initializer_list<std::int64_t> values, Site site = Site::current());
+  explicit Dims(std::span<const std::int64_t> values, Site site = Site::current());
   // `rank` copies of `value`.
-  static Dims filled(std::size_t rank, std::int64_t value);
+  static Dims filled(std::size_t rank, std::int64_t value, Site site = Site::current());
 
   std::size_t size() const { return rank_; }
   bool empty() const { return rank_ == 0; }
@@ -35,9 +36,8 @@ class Dims {
   std::int64_t* begin() { return values_.data(); }
   std::int64_t* end() { return values_.data() + rank_; }
 
-  // Throw Error beyond max_rank.
-  void push_back(std::int64_t value);
-  void insert(std::size_t at, std::int64_t value);
+  void push_back(std::int64_t value, Site site = Site::current());
+  void insert(std::size_t at, std::int64_t value, Site site = Site::current());
   void erase(std::size_t at);
 
   friend bool operator==(const Dims& a, const Dims& b) {
@@ -54,7 +54,8 @@ using Shape = Dims;
 // How many elements lie between neighbours along every dimension.
 using Strides = Dims;
 
-// The number of elements: the product of the sizes, 1 for a scalar.
+// The number of elements: the product of the sizes, 1 for a scalar. Error if the sizes that are not
+// 0 have a product beyond int64.
 std::int64_t numel(const Shape& shape);
 // "[64, 128]".
 std::string to_string(const Dims& dims);
@@ -63,8 +64,7 @@ Strides contiguous_strides(const Shape& shape);
 bool is_contiguous(const Shape& shape, const Strides& strides);
 
 // The shape that `a` and `b` broadcast to: aligned at the last dimension, sizes equal or one of
-// them
-// 1. Errors name `op`, both shapes and the clash.
+// them 1. Errors name `op`, both shapes and the clash.
 Shape broadcast_shapes(std::string_view op, const Site& site, const Shape& a, const Shape& b);
 // Whether a tensor of shape `from` can be expanded to `to`.
 bool broadcasts_to(const Shape& from, const Shape& to);

@@ -176,7 +176,7 @@ Tensor embedding(Operand table, Operand ids, std::int64_t padding_id) {
   }
   const Tensor flat = reshape({checked("embedding", ids, table->size(0), "id"), ids.site()}, {-1});
   Shape shape = ids->shape();
-  shape.push_back(table->size(1));
+  shape.push_back(table->size(1), ids.site());
   Tensor value = reshape(index_select(table->detach(), 0, flat), shape);
   return apply("embedding", {table}, std::move(value),
                wrt(table, [ids = save(flat), from = table->shape(), padding_id](const Tensor& g) {

@@ -148,7 +148,7 @@ Tensor unsqueeze(Operand x, std::int64_t dim) {
   const std::size_t at = wrap_dim("unsqueeze", x.site(), dim, x->rank() + 1);
   Shape shape = x->shape();
   Strides strides = x->strides();
-  strides.insert(at, at < x->rank() ? strides[at] * shape[at] : 1);
+  strides.insert(at, at < x->rank() ? strides[at] * shape[at] : 1, x.site());
   shape.insert(at, 1);
   return apply("unsqueeze", {x}, view(*x, shape, strides),
                wrt(x, [at](const Tensor& g) { return squeeze(g, static_cast<std::int64_t>(at)); }));
