@@ -27,9 +27,9 @@ namespace {
 
 constexpr int most_threads = 1024;
 
-// How long a thread looks again before it sleeps: longer than the pause between two loops of a
-// training step, for waking up takes as long as a short loop.
-constexpr std::chrono::microseconds patience{50};
+// How long a thread looks again before it sleeps: about what waking it up would cost, which on a
+// virtual machine is much. Meanwhile it yields to whoever has work to do.
+constexpr std::chrono::microseconds patience{500};
 
 void pause() {
 #if defined(__x86_64__)
@@ -44,6 +44,7 @@ void wait_while_equal(const std::atomic<std::uint32_t>& atomic, std::uint32_t va
       if (atomic.load(std::memory_order_acquire) != value) return;
       pause();
     }
+    std::this_thread::yield();
   } while (std::chrono::steady_clock::now() < until);
   atomic.wait(value, std::memory_order_acquire);
 }
