@@ -1,0 +1,82 @@
+#include "autograd/fused/adam.h"
+
+#include <cmath>
+
+#include "autograd/kernels/isa.h"
+#include "autograd/kernels/parallel.h"
+#include "autograd/ops.h"
+
+namespace attune {
+namespace {
+
+constexpr std::int64_t grain = 16 * 1024;
+
+// The constants of a step in the dtype of the parameter.
+template <class T>
+struct Constants {
+  T rate, beta1, beta2, epsilon, penalty, shrink, scale, correction1, root_correction2;
+
+  explicit Constants(const AdamStep& s)
+      : rate(static_cast<T>(s.rate)),
+        beta1(static_cast<T>(s.beta1)),
+        beta2(static_cast<T>(s.beta2)),
+        epsilon(static_cast<T>(s.epsilon)),
+        penalty(static_cast<T>(s.decoupled ? 0 : s.decay)),
+        shrink(static_cast<T>(s.decoupled ? 1 - s.rate * s.decay : 1)),
+        scale(static_cast<T>(s.scale)),
+        correction1(static_cast<T>(1 - std::pow(s.beta1, static_cast<double>(s.t)))),
+        root_correction2(
+            static_cast<T>(std::sqrt(1 - std::pow(s.beta2, static_cast<double>(s.t))))) {}
+};
+
+template <class T>
+struct AdamLoop {
+  static void run(T* __restrict p, const T* __restrict gradient, T* __restrict m, T* __restrict v,
+                  std::int64_t n, const Constants<T>* constants) {
+    const Constants<T> c = *constants;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const T g = c.scale * gradient[i] + c.penalty * p[i];
+      m[i] = c.beta1 * m[i] + (1 - c.beta1) * g;
+      v[i] = c.beta2 * v[i] + (1 - c.beta2) * g * g;
+      const T root = std::sqrt(v[i]) / c.root_correction2 + c.epsilon;
+      p[i] = c.shrink * p[i] - c.rate * (m[i] / c.correction1) / root;
+    }
+  }
+};
+
+}  // namespace
+
+void adam_step(Tensor& parameter, const Tensor& gradient, Tensor& m, Tensor& v,
+               const AdamStep& step) {
+  const NoGrad no_grad;
+  const Tensor g = gradient.contiguous();
+  dispatch_floating(parameter.dtype(), [&]<class T>(T) {
+    const Constants<T> constants(step);
+    T* const p = parameter.mutable_data<T>();
+    T* const first = m.mutable_data<T>();
+    T* const second = v.mutable_data<T>();
+    const T* const of = g.data<T>();
+    parallel_for(parameter.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
+      vectorised<AdamLoop<T>>(p + begin, of + begin, first + begin, second + begin, end - begin,
+                              &constants);
+    });
+  });
+}
+
+void adam_composition(Tensor& parameter, const Tensor& gradient, Tensor& m, Tensor& v,
+                      const AdamStep& s) {
+  const NoGrad no_grad;
+  const auto t = static_cast<double>(s.t);
+  Tensor g = gradient * s.scale;
+  if (s.decoupled) {
+    parameter.mul_(1 - s.rate * s.decay);
+  } else {
+    g = g + parameter * s.decay;
+  }
+  m.copy_(m * s.beta1 + g * (1 - s.beta1));
+  v.copy_(v * s.beta2 + g * g * (1 - s.beta2));
+  const Tensor root = sqrt(v / (1 - std::pow(s.beta2, t))) + s.epsilon;
+  parameter.copy_(parameter - s.rate * (m / (1 - std::pow(s.beta1, t))) / root);
+}
+
+}  // namespace attune
