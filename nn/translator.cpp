@@ -137,11 +137,11 @@ Evaluation Translator::evaluate(const std::vector<data::Pair>& pairs,
                                 const DecodeOptions& options) const {
   std::vector<std::string> sources;
   for (const data::Pair& pair : pairs) sources.push_back(pair.source);
-  return evaluate(pairs, translate_all(sources, options));
+  return judge(translate_all(sources, options), pairs);
 }
 
-Evaluation Translator::evaluate(const std::vector<data::Pair>& pairs,
-                                const std::vector<Translation>& translations) const {
+Evaluation Translator::judge(const std::vector<Translation>& translations,
+                             const std::vector<data::Pair>& pairs) const {
   std::vector<data::TokenSequence> hypotheses;
   std::vector<data::TokenSequence> references;
   for (const Translation& translation : translations) {

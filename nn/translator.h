@@ -22,7 +22,6 @@ struct Translation {
   std::vector<std::string> unknown;         // source tokens, each once, that the vocabulary lacks
 };
 
-// How well a model does on pairs it has not seen.
 struct Evaluation {
   std::size_t pairs = 0;
   double exact_match = 0;     // share of sentences that are right in every token
@@ -53,12 +52,12 @@ class Translator {
   std::vector<Translation> translate_all(const std::vector<std::string>& texts,
                                          DecodeOptions options = {}) const;
 
-  // Error where there is no pair.
+  // How well a model does on pairs that it has not seen. Error where there are none.
   Evaluation evaluate(const std::vector<data::Pair>& pairs,
                       const DecodeOptions& options = {}) const;
-  // The same for translations of the pairs' sources made before.
-  Evaluation evaluate(const std::vector<data::Pair>& pairs,
-                      const std::vector<Translation>& translations) const;
+  // The same for translations of the pairs' sources that have been made.
+  Evaluation judge(const std::vector<Translation>& translations,
+                   const std::vector<data::Pair>& pairs) const;
 
   // Token ids side by side, padded at the end: what Seq2Seq::forward takes.
   Batch batch(const std::vector<data::Pair>& pairs) const;
