@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "autograd/engine.h"
 #include "autograd/ops.h"
@@ -18,17 +19,10 @@ std::uint64_t next_number() {
 
 constinit thread_local Node* running = nullptr;
 
-// Nodes waiting to be destroyed on this thread. Destroying one lets go of its inputs' nodes, which
-// then queue here instead of being destroyed from within.
-struct Graveyard {
-  std::vector<Node*> waiting;
-  bool digging = false;
-};
-
-Graveyard& graveyard() {
-  thread_local Graveyard instance;
-  return instance;
-}
+// Nodes waiting to be destroyed on this thread, linked through next_waiting_. Plain pointers, so
+// that they still work while the program's last static tensors die.
+constinit thread_local Node* waiting = nullptr;
+constinit thread_local bool destroying = false;
 
 }  // namespace
 
@@ -42,19 +36,17 @@ Node::~Node() {
 }
 
 void Node::destroy(Node* node) {
-  Graveyard& yard = graveyard();
-  if (yard.digging) {
-    yard.waiting.push_back(node);
-    return;
-  }
-  yard.digging = true;
-  delete node;
-  while (!yard.waiting.empty()) {
-    Node* const next = yard.waiting.back();
-    yard.waiting.pop_back();
+  // Destroying a node lets go of its inputs' nodes, which queue here instead of being destroyed
+  // from within.
+  node->next_waiting_ = std::exchange(waiting, node);
+  if (destroying) return;
+  destroying = true;
+  while (waiting) {
+    Node* const next = waiting;
+    waiting = next->next_waiting_;
     delete next;
   }
-  yard.digging = false;
+  destroying = false;
 }
 
 std::string Node::describe() const {

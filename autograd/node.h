@@ -84,6 +84,7 @@ class Node : public RefCounted {
   Output output_;
   std::vector<Output> more_outputs_;
   std::unique_ptr<std::vector<NumberedHook>> hooks_;
+  Node* next_waiting_ = nullptr;  // to be destroyed
 };
 
 // The node of a tensor that the user made and asked gradients for. It has no inputs: here they end.

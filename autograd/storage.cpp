@@ -1,5 +1,7 @@
 #include "autograd/storage.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -7,72 +9,94 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace attune {
 namespace {
 
-// A sanitizer must see every allocation to know when one is misused, so under it nothing is cached.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool caching = false;
-#elif defined(__has_feature)
-constexpr bool caching = !__has_feature(address_sanitizer);
-#else
-constexpr bool caching = true;
-#endif
-
 constexpr std::size_t alignment = 64;
 // Blocks up to this size are cached by each thread for itself, larger ones by all together.
 constexpr std::size_t small_limit = 64 * 1024;
-// The shared cache keeps at most this much beyond half of what has been live.
-constexpr std::int64_t cache_slack = 32 << 20;
+// What a thread keeps of one size before it hands blocks over to the others.
+constexpr std::size_t magazine_bytes = 128 * 1024;
+// Caching may raise what is held from the system to one and a half times the most that has been
+// live, and this much more.
+constexpr std::int64_t cache_slack = 64 << 20;
 
 // Size classes: eight to an octave, so that rounding up wastes at most an eighth.
-std::size_t size_class(std::size_t bytes) {
+constexpr std::size_t size_class(std::size_t bytes) {
   const std::size_t units = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment;
   if (units <= 8) return units - 1;
   const auto octave = static_cast<std::size_t>(std::bit_width(units - 1)) - 4;
   return 8 * octave + ((units - 1) >> octave);
 }
 
-std::size_t class_bytes(std::size_t index) {
+constexpr std::size_t class_bytes(std::size_t index) {
   if (index < 8) return (index + 1) * alignment;
   const std::size_t octave = index / 8 - 1;
   return (index % 8 + 9) * alignment << octave;
 }
 
+constexpr std::size_t small_classes = size_class(small_limit) + 1;
 constexpr std::size_t class_count = 8 * 40;
 
 // Free blocks form a list through their own first words.
 struct FreeBlock {
   FreeBlock* next;
 };
-using FreeLists = std::array<FreeBlock*, class_count>;
 
-void* pop(FreeBlock*& list) {
-  FreeBlock* const block = list;
-  if (block) list = block->next;
-  return block;
-}
+// Free blocks of one size class.
+struct FreeList {
+  FreeBlock* first = nullptr;
+  std::size_t count = 0;
 
-void push(FreeBlock*& list, void* block) {
-  list = new (block) FreeBlock{list};
-}
+  void push(void* block) {
+    first = new (block) FreeBlock{first};
+    ++count;
+  }
+  // Null when there is none.
+  void* pop() {
+    FreeBlock* const block = first;
+    if (!block) return nullptr;
+    first = block->next;
+    --count;
+    return block;
+  }
+  void release() {
+    while (void* const block = pop()) std::free(block);
+  }
+};
 
-void* from_system(std::size_t bytes) {
-  void* const block = std::aligned_alloc(alignment, bytes);
-  if (!block) throw std::bad_alloc();
-  return block;
-}
+// What a thread caches of one small class: a list that it takes from and gives to, and a full one
+// in reserve (Bonwick & Adams 2001, "Magazines and vmem"). A thread that only frees what another
+// allocates hands full lists over to it; one that does both takes no lock.
+struct Magazines {
+  FreeList loaded;
+  FreeList reserve;
+};
+
+constexpr auto magazine_size = [] {
+  std::array<std::size_t, small_classes> blocks{};
+  for (std::size_t i = 0; i < small_classes; ++i) blocks[i] = magazine_bytes / class_bytes(i);
+  return blocks;
+}();
 
 // What a thread owns: its cache of small blocks and its share of the counts. Only the owner writes;
 // the counts are atomic so that memory_stats() may read them from elsewhere.
 struct ThreadHeap {
-  FreeLists free{};
+  std::array<Magazines, small_classes> small{};
   std::atomic<std::int64_t> live_bytes = 0;
-  std::atomic<std::int64_t> peak_bytes = 0;
   std::atomic<std::int64_t> live_nodes = 0;
+  std::int64_t unreported_bytes = 0;
   bool owned = true;
+
+  void release() {
+    for (Magazines& magazines : small) {
+      magazines.loaded.release();
+      magazines.reserve.release();
+    }
+  }
 };
 
 // Heaps outlive their threads, for a buffer may be freed after its thread has ended, and pass to
@@ -80,8 +104,9 @@ struct ThreadHeap {
 struct Heaps {
   std::mutex mutex;
   std::vector<ThreadHeap*> all;
-  FreeLists large{};
-  std::int64_t large_cached = 0;
+  std::array<std::vector<FreeList>, small_classes> small;
+  std::array<FreeList, class_count> large{};
+  std::int64_t cached_bytes = 0;
 };
 
 Heaps& heaps() {
@@ -89,13 +114,28 @@ Heaps& heaps() {
   return *instance;
 }
 
+// The live bytes that threads have reported, and the most there have been. A thread reports when
+// its own have changed by a good deal, lest all contend for one counter: so the peak is exact for
+// one thread, and for many to within report_step for each.
+constexpr std::int64_t report_step = small_limit;
+constinit std::atomic<std::int64_t> reported_bytes = 0;
+constinit std::atomic<std::int64_t> peak_bytes = 0;
+
+void report(ThreadHeap& mine) {
+  reported_bytes.fetch_add(std::exchange(mine.unreported_bytes, 0), std::memory_order_relaxed);
+}
+
 constinit thread_local ThreadHeap* this_heap = nullptr;
 
+// Leaves the heap to a thread that starts later. What this thread does while its last objects are
+// destroyed, it does in another heap.
 struct Ownership {
   ThreadHeap* heap;
   ~Ownership() {
     const std::lock_guard lock(heaps().mutex);
+    report(*heap);
     heap->owned = false;
+    this_heap = nullptr;
   }
 };
 
@@ -121,17 +161,18 @@ ThreadHeap& heap() {
 }
 
 // The owner is the only writer, so no read-modify-write is needed.
-std::int64_t bump(std::atomic<std::int64_t>& count, std::int64_t change) {
-  const std::int64_t value = count.load(std::memory_order_relaxed) + change;
-  count.store(value, std::memory_order_relaxed);
-  return value;
+void bump(std::atomic<std::int64_t>& count, std::int64_t change) {
+  count.store(count.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
 }
 
 void count_bytes(std::int64_t change) {
   ThreadHeap& mine = heap();
-  const std::int64_t live = bump(mine.live_bytes, change);
-  if (live > mine.peak_bytes.load(std::memory_order_relaxed)) {
-    mine.peak_bytes.store(live, std::memory_order_relaxed);
+  bump(mine.live_bytes, change);
+  mine.unreported_bytes += change;
+  if (std::abs(mine.unreported_bytes) > report_step) report(mine);
+  const std::int64_t live = reported_bytes.load(std::memory_order_relaxed) + mine.unreported_bytes;
+  std::int64_t peak = peak_bytes.load(std::memory_order_relaxed);
+  while (live > peak && !peak_bytes.compare_exchange_weak(peak, live, std::memory_order_relaxed)) {
   }
 }
 
@@ -141,65 +182,129 @@ std::int64_t total(std::atomic<std::int64_t> ThreadHeap::*count) {
   return sum;
 }
 
+// Whether so many bytes more may be held from the system, beside what is live and cached.
+bool within_limit(std::size_t bytes) {
+  const std::int64_t held = reported_bytes.load(std::memory_order_relaxed) + heaps().cached_bytes;
+  const std::int64_t peak = peak_bytes.load(std::memory_order_relaxed);
+  return held + static_cast<std::int64_t>(bytes) <= peak + peak / 2 + cache_slack;
+}
+
+void release_shared_cache() {
+  for (auto& lists : heaps().small) {
+    for (FreeList& list : lists) list.release();
+    lists.clear();
+  }
+  for (FreeList& list : heaps().large) list.release();
+  heaps().cached_bytes = 0;
+}
+
+void* from_system(std::size_t bytes) {
+  void* block = std::aligned_alloc(alignment, bytes);
+  if (!block) {
+    empty_cache();
+    block = std::aligned_alloc(alignment, bytes);
+  }
+  if (!block) {
+    throw Error(fmt::format("out of memory: the system has no {} bytes more; {} are in tensors.",
+                            bytes, memory_stats().live_bytes));
+  }
+  return block;
+}
+
 void* allocate_large(std::size_t index) {
   {
     const std::lock_guard lock(heaps().mutex);
-    if (void* const block = pop(heaps().large[index])) {
-      heaps().large_cached -= static_cast<std::int64_t>(class_bytes(index));
+    if (void* const block = heaps().large[index].pop()) {
+      heaps().cached_bytes -= static_cast<std::int64_t>(class_bytes(index));
       return block;
     }
+    // What is cached is of other sizes than are needed now.
+    if (!within_limit(class_bytes(index))) release_shared_cache();
   }
   return from_system(class_bytes(index));
 }
 
 void deallocate_large(void* block, std::size_t index) {
   const std::lock_guard lock(heaps().mutex);
-  const auto cached = heaps().large_cached + static_cast<std::int64_t>(class_bytes(index));
-  if (cached > total(&ThreadHeap::peak_bytes) / 2 + cache_slack) {
-    std::free(block);
-    return;
+  if (!within_limit(class_bytes(index))) return std::free(block);
+  heaps().large[index].push(block);
+  heaps().cached_bytes += static_cast<std::int64_t>(class_bytes(index));
+}
+
+// Takes a full list of that class from the shared cache, if it has one.
+FreeList take_magazine(std::size_t index) {
+  const std::lock_guard lock(heaps().mutex);
+  std::vector<FreeList>& full = heaps().small[index];
+  if (full.empty()) return {};
+  const FreeList list = full.back();
+  full.pop_back();
+  heaps().cached_bytes -= static_cast<std::int64_t>(list.count * class_bytes(index));
+  return list;
+}
+
+void give_magazine(FreeList list, std::size_t index) {
+  const std::size_t bytes = list.count * class_bytes(index);
+  const std::lock_guard lock(heaps().mutex);
+  if (!within_limit(bytes)) return list.release();
+  heaps().small[index].push_back(list);
+  heaps().cached_bytes += static_cast<std::int64_t>(bytes);
+}
+
+void* allocate_small(std::size_t index) {
+  Magazines& mine = heap().small[index];
+  if (mine.loaded.count == 0) {
+    std::swap(mine.loaded, mine.reserve);
+    if (mine.loaded.count == 0) mine.loaded = take_magazine(index);
   }
-  heaps().large_cached = cached;
-  push(heaps().large[index], block);
+  if (void* const block = mine.loaded.pop()) return block;
+  return from_system(class_bytes(index));
+}
+
+void deallocate_small(void* block, std::size_t index) {
+  Magazines& mine = heap().small[index];
+  if (mine.loaded.count >= magazine_size[index]) {
+    if (mine.reserve.count > 0) give_magazine(mine.reserve, index);
+    mine.reserve = std::exchange(mine.loaded, {});
+  }
+  mine.loaded.push(block);
 }
 
 }  // namespace
 
 void* allocate(std::size_t bytes) {
   const std::size_t index = size_class(bytes);
-  if constexpr (!caching) return from_system(class_bytes(index));
-  if (bytes > small_limit) return allocate_large(index);
-  if (void* const block = pop(heap().free[index])) return block;
-  return from_system(class_bytes(index));
+  if (index >= class_count) {
+    throw Error(fmt::format("out of memory: no system has {} bytes.", bytes));
+  }
+  if constexpr (!allocator_caches) return from_system(class_bytes(index));
+  return bytes <= small_limit ? allocate_small(index) : allocate_large(index);
 }
 
 void deallocate(void* block, std::size_t bytes) {
   const std::size_t index = size_class(bytes);
-  if constexpr (!caching) return std::free(block);
-  if (bytes > small_limit) return deallocate_large(block, index);
-  push(heap().free[index], block);
+  if constexpr (!allocator_caches) return std::free(block);
+  bytes <= small_limit ? deallocate_small(block, index) : deallocate_large(block, index);
 }
 
 MemoryStats memory_stats() {
   const std::lock_guard lock(heaps().mutex);
-  return {total(&ThreadHeap::live_bytes), total(&ThreadHeap::peak_bytes),
-          total(&ThreadHeap::live_nodes)};
+  const std::int64_t live = total(&ThreadHeap::live_bytes);
+  return {live, std::max(live, peak_bytes.load()), total(&ThreadHeap::live_nodes),
+          heaps().cached_bytes};
 }
 
 void reset_peak_bytes() {
   const std::lock_guard lock(heaps().mutex);
-  for (ThreadHeap* heap : heaps().all) heap->peak_bytes.store(heap->live_bytes.load());
+  peak_bytes = total(&ThreadHeap::live_bytes);
 }
 
 void empty_cache() {
   ThreadHeap& mine = heap();
   const std::lock_guard lock(heaps().mutex);
-  for (FreeLists* lists : {&mine.free, &heaps().large}) {
-    for (FreeBlock*& list : *lists) {
-      while (void* const block = pop(list)) std::free(block);
-    }
+  for (ThreadHeap* heap : heaps().all) {
+    if (heap == &mine || !heap->owned) heap->release();
   }
-  heaps().large_cached = 0;
+  release_shared_cache();
 }
 
 void count_nodes(std::int64_t change) {
@@ -215,8 +320,8 @@ Ref<Storage> Storage::make(std::size_t bytes) {
 void Storage::destroy(Storage* storage) {
   const std::size_t bytes = storage->bytes_;
   storage->~Storage();
-  deallocate(storage, sizeof(Storage) + bytes);
   count_bytes(-static_cast<std::int64_t>(bytes));
+  deallocate(storage, sizeof(Storage) + bytes);
 }
 
 }  // namespace attune
