@@ -1,0 +1,298 @@
+#include "examples/seq2seq/train.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "autograd/kernels/parallel.h"
+#include "autograd/random.h"
+#include "examples/seq2seq/decoding.h"
+#include "examples/seq2seq/options.h"
+#include "examples/seq2seq/output.h"
+#include "examples/seq2seq/session.h"
+#include "examples/seq2seq/settings.h"
+#include "examples/seq2seq/signals.h"
+#include "examples/seq2seq/task.h"
+#include "nn/trainer.h"
+
+namespace seq2seq {
+namespace {
+
+namespace data = attune::data;
+namespace nn = attune::nn;
+using attune::Error;
+
+// What a checkpoint does not remember.
+struct RunOptions {
+  std::string out;
+  const CLI::Option* resume = nullptr;
+  std::string resume_file;
+  std::int64_t save_every = 200;
+  std::int64_t threads = 0;  // 0: as many as there are cores
+  bool quiet = false;
+};
+
+// The checkpoint that is written where --out names none.
+std::string default_output(const Settings& settings) {
+  if (settings.dates()) return default_model;
+  return std::filesystem::path(settings.text("data")).stem().string() + ".safetensors";
+}
+
+// The checkpoint to go on from; empty if the training is a new one.
+std::string resumed_file(const RunOptions& options, const Settings& settings) {
+  if (options.resume->count() == 0) return "";
+  if (!options.resume_file.empty()) return options.resume_file;
+  return options.out.empty() ? default_output(settings) : options.out;
+}
+
+nn::Seq2SeqOptions model_options(const Settings& settings, const Task& task) {
+  nn::Seq2SeqOptions options;
+  options.source_vocabulary = static_cast<std::int64_t>(task.source.size());
+  options.target_vocabulary = static_cast<std::int64_t>(task.target.size());
+  options.embedding = settings.whole("embedding");
+  options.hidden = settings.whole("hidden");
+  options.attention_size = options.hidden;
+  options.layers = settings.whole("layers");
+  options.dropout = settings.real("dropout");
+  options.attention = nn::attention_by_name(settings.text("attention"));
+  return options;
+}
+
+nn::TrainerOptions trainer_options(const Settings& settings, const Task& task) {
+  nn::TrainerOptions options;
+  options.seed = static_cast<std::uint64_t>(settings.whole("seed"));
+  options.batch = settings.whole("batch");
+  options.learning_rate = settings.real("lr");
+  options.warmup = settings.whole("warmup");
+  options.clip = settings.real("clip");
+  options.label_smoothing = settings.real("label-smoothing");
+  options.scheduled_sampling = settings.real("scheduled-sampling");
+  options.validate_every = settings.whole("validate-every");
+  options.max_length = 2 * task.longest_target;
+  return options;
+}
+
+nn::TrainingLimits limits(const Settings& settings) {
+  return {settings.whole("steps"), settings.whole("epochs"), settings.whole("patience"),
+          settings.real("stop-at") / 100};
+}
+
+// Everything a checkpoint says but the parameters and the state of training.
+nn::Checkpoint description(const Settings& settings, const Task& task,
+                           const nn::Seq2SeqOptions& options) {
+  nn::Checkpoint checkpoint;
+  checkpoint.options = options;
+  checkpoint.tokens = task.tokens;
+  checkpoint.source_vocabulary = task.source.tokens();
+  checkpoint.target_vocabulary = task.target.tokens();
+  checkpoint.longest_source = task.longest_source;
+  checkpoint.longest_target = task.longest_target;
+  checkpoint.task = settings.all();
+  return checkpoint;
+}
+
+// A few pairs from all over the set, always the same.
+std::vector<data::Pair> choose_samples(const std::vector<data::Pair>& pairs) {
+  constexpr std::size_t most = 4;
+  const std::size_t count = std::min(most, pairs.size());
+  std::vector<data::Pair> samples;
+  for (std::size_t i = 0; i < count; ++i) samples.push_back(pairs[i * pairs.size() / count]);
+  return samples;
+}
+
+// The ids that the model was trained with.
+void take_vocabularies(const nn::Checkpoint& checkpoint, Task& task) {
+  task.source = data::Vocabulary::from_tokens(checkpoint.source_vocabulary);
+  task.target = data::Vocabulary::from_tokens(checkpoint.target_vocabulary);
+  task.longest_source = checkpoint.longest_source;
+  task.longest_target = checkpoint.longest_target;
+}
+
+// Makes the trainer go on where the checkpoint in `file` left off.
+void restore(nn::Trainer& trainer, const nn::Checkpoint& checkpoint, const std::string& file) {
+  if (!checkpoint.training) {
+    throw Error(
+        fmt::format("{}: holds a model, but not the state of its training; there is nothing "
+                    "to resume",
+                    file));
+  }
+  try {
+    trainer.restore(checkpoint.parameters, *checkpoint.training);
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}: {}", file, error.what()));
+  }
+}
+
+void introduce(const Settings& settings, const Task& task, const nn::Trainer& trainer,
+               const nn::Seq2Seq& model, const Output& output) {
+  fmt::print("Learning {}: {} pairs to train with, {} to validate{}.\n",
+             settings.dates() ? "to read dates" : settings.text("data"), grouped(task.train.size()),
+             grouped(task.valid.size()),
+             task.test.empty() ? "" : fmt::format(", {} to test", grouped(task.test.size())));
+  if (task.left_out > 0) {
+    fmt::print("{} pairs have more than {} tokens on a side and are left out (--max-length).\n",
+               grouped(task.left_out), settings.text("max-length"));
+  }
+  fmt::print("The model has {} parameters, and {} source and {} target tokens ({}).\n",
+             grouped(model.parameter_count()), grouped(task.source.size()),
+             grouped(task.target.size()), settings.text("tokens"));
+  if (!output.kept().empty()) {
+    fmt::print("The earlier {} is kept as {}.\n", output.path(), output.kept());
+  }
+  if (trainer.steps() > 0) fmt::print("Going on after step {}.\n", grouped(trainer.steps()));
+  fmt::print("The checkpoint is {}; Ctrl-C saves it and stops.\n\n", output.path());
+  std::fflush(stdout);
+}
+
+// Why training ended, as a sentence.
+std::string reason(nn::Ending ending, const Settings& settings) {
+  switch (ending) {
+    case nn::Ending::steps:
+      return fmt::format("All {} steps are done (--steps).", grouped(settings.whole("steps")));
+    case nn::Ending::epochs:
+      return fmt::format("All {} epochs are done (--epochs).", grouped(settings.whole("epochs")));
+    case nn::Ending::patience:
+      return fmt::format("{} validations in a row brought nothing better (--patience).",
+                         settings.text("patience"));
+    case nn::Ending::exact_match:
+      return fmt::format("Two validations in a row had {} % right (--stop-at).",
+                         settings.text("stop-at"));
+    case nn::Ending::stopped:
+      break;
+  }
+  return "Stopped.";
+}
+
+// How well the best parameters do: on dates that neither training nor validation has seen, or on
+// the user's validation pairs.
+void report_test(const nn::Checkpoint& checkpoint, const Task& task) {
+  const nn::Translator translator(checkpoint);
+  const bool test = !task.test.empty();
+  nn::DecodeOptions options;
+  options.max_length = 2 * task.longest_target;
+  options.keep_weights = false;
+  const nn::Evaluation result = translator.evaluate(test ? task.test : task.valid, options);
+  const double pairs = static_cast<double>(result.pairs);
+  fmt::print(
+      "{}: {} of {} exactly right ({:.2f} %), {:.2f} % of the tokens, perplexity {:.4g}{}.\n",
+      test ? "Test on unseen dates" : "Validation of the best",
+      grouped(std::llround(result.exact_match * pairs)), grouped(result.pairs),
+      100 * result.exact_match, 100 * result.token_accuracy, result.perplexity,
+      task.tokens == data::Tokens::word ? fmt::format(", BLEU {:.1f}", result.bleu) : "");
+}
+
+// A word of a shell's command line.
+std::string quoted(const std::string& text) {
+  constexpr std::string_view harmless =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=,./:@%";
+  if (text.find_first_not_of(harmless) == std::string::npos) return text;
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? "'\\''" : std::string(1, c);
+  return result + "'";
+}
+
+void suggest_next(const std::string& program, const Settings& settings, const Task& task,
+                  const std::string& file) {
+  const std::string start = "  " + quoted(program);
+  const std::string model = file == default_model ? "" : " --model " + quoted(file);
+  const std::string text = settings.dates() ? "the 3rd of may '94" : task.valid.front().source;
+  fmt::print("The model is in {}. Next:\n", file);
+  fmt::print("{} translate{} {}\n", start, model, quoted(text));
+  fmt::print("{} translate{} --attention {}\n", start, model, quoted(text));
+  fmt::print("{} evaluate{}{}\n", start, model, settings.dates() ? "" : " --data PAIRS");
+  fmt::print("{} inspect{}\n", start, model);
+  if (settings.dates())
+    fmt::print("{} train --data pairs.tsv    # your own: source TAB target\n", start);
+}
+
+// The end of a run that a signal ended.
+[[noreturn]] void leave(int signal, const std::string& program, const nn::Trainer& trainer,
+                        const std::string& file) {
+  fmt::print("Stopped after step {} and saved. To go on:\n  {} train --resume{}\n",
+             grouped(trainer.steps()), quoted(program),
+             file == default_model ? "" : " " + quoted(file));
+  throw CLI::RuntimeError(128 + signal);
+}
+
+// Everything that `seq2seq train` does.
+void train(Settings& settings, const RunOptions& options, const std::string& program) {
+  if (options.threads > 0) attune::set_num_threads(static_cast<int>(options.threads));
+  std::optional<nn::Checkpoint> earlier;
+  const std::string resumed = resumed_file(options, settings);
+  if (!resumed.empty()) {
+    earlier = open_model(resumed);
+    settings.resume(earlier->task, resumed);
+  }
+  Task task = load_task(settings);
+  settings.choose_defaults(static_cast<std::int64_t>(task.train.size()));
+  if (earlier) take_vocabularies(*earlier, task);
+
+  attune::manual_seed(static_cast<std::uint64_t>(settings.whole("seed")));
+  const nn::Seq2Seq model(earlier ? earlier->options : model_options(settings, task));
+  const nn::Translator translator(model, task.tokens, task.source, task.target);
+  nn::Trainer trainer(translator, task.train, task.valid, trainer_options(settings, task));
+  if (earlier) restore(trainer, *earlier, resumed);
+
+  const std::string file = !options.out.empty() ? options.out
+                           : earlier            ? resumed
+                                                : default_output(settings);
+  Output output(file, file == resumed);
+  Session session(trainer, translator, description(settings, task, model.options()), output,
+                  {options.save_every, 2 * task.longest_target, options.quiet});
+  session.show_samples(choose_samples(task.valid));
+  output.prove(session.checkpoint());
+  if (!options.quiet) introduce(settings, task, trainer, model, output);
+
+  const std::int64_t before = trainer.steps();
+  const nn::Ending ending = session.run(limits(settings));
+  output.save_at_last(session.checkpoint());
+  if (ending == nn::Ending::stopped) leave(session.signal(), program, trainer, output.path());
+  fmt::print("{}{} {} steps in {}, {} epochs.\n", options.quiet ? "" : "\n",
+             reason(ending, settings), grouped(trainer.steps()), clock_time(trainer.seconds()),
+             trainer.epochs());
+  if (trainer.steps() == before) fmt::print("There was nothing left to do; allow more to go on.\n");
+  report_test(session.checkpoint(), task);
+  if (!options.quiet) suggest_next(program, settings, task, output.path());
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app) {
+  CLI::App* const command =
+      app.add_subcommand("train", "Learn to translate: dates, or pairs of your own");
+  const auto settings = std::make_shared<Settings>(*command);
+  const auto options = std::make_shared<RunOptions>();
+  command
+      ->add_option("-o,--out", options->out,
+                   "The checkpoint to write [dates.safetensors, or named after --data]")
+      ->type_name("FILE");
+  options->resume =
+      command
+          ->add_option("--resume", options->resume_file,
+                       "Go on with a training that was interrupted, with its own options [--out]")
+          ->type_name("[FILE]")
+          ->expected(0, 1);
+  command->add_option("--save-every", options->save_every, "Steps between savings")
+      ->type_name("N")
+      ->check(whole_number(1, 1000000000))
+      ->capture_default_str();
+  command->add_option("--threads", options->threads, "[all cores]; changes no result")
+      ->type_name("N")
+      ->check(whole_number(1, 1024));
+  command->add_flag("-q,--quiet", options->quiet, "Print the result only");
+  command->footer(
+      "Without --data it learns to read dates as people write them, from 1900 to 2099:\n"
+      "  tuesday, 3rd of may 1994 -> 1994-05-03\n\n"
+      "Ctrl-C saves and stops; --resume then goes on to the very model that an uninterrupted\n"
+      "training makes. The checkpoint holds the parameters that validated best.\n\n"
+      "  seq2seq train\n"
+      "  seq2seq train --data pairs.tsv --tokens word --min-count 2 --out mine.safetensors\n"
+      "  seq2seq train --resume mine.safetensors --steps 20000");
+  command->callback([&app, settings, options] { train(*settings, *options, app.get_name()); });
+}
+
+}  // namespace seq2seq

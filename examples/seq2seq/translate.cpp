@@ -1,0 +1,232 @@
+#include "examples/seq2seq/translate.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "autograd/error.h"
+#include "examples/seq2seq/console.h"
+#include "examples/seq2seq/decoding.h"
+#include "examples/seq2seq/heatmap.h"
+#include "examples/seq2seq/options.h"
+
+namespace seq2seq {
+namespace {
+
+namespace nn = attune::nn;
+using attune::Error;
+
+struct TranslateOptions {
+  Decoding decoding;
+  std::vector<std::string> texts;
+  std::int64_t candidates = 1;
+  std::int64_t max_source = 0;  // tokens; 0: what the training data suggests
+  bool scores = false;
+  bool attention = false;
+  bool allow_unknown = false;
+};
+
+// A source is far longer than any trained on if it is longer than so many times the longest.
+constexpr std::int64_t far_longer = 2;
+
+// A text that gets no answer, or a doubtful one. What there is to write for it has been written.
+class BadText : public Error {
+ public:
+  using Error::Error;
+};
+
+// The tokens as they are shown to a person, but not more than a few.
+std::string listed(const std::vector<std::string>& tokens) {
+  constexpr std::size_t most = 8;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < std::min(tokens.size(), most); ++i) {
+    names.push_back(fmt::format("\"{}\"", visible(tokens[i])));
+  }
+  if (tokens.size() > most) names.push_back(fmt::format("and {} more", tokens.size() - most));
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+// Answers one text after the other.
+class Answerer {
+ public:
+  explicit Answerer(const TranslateOptions& options)
+      : options_(options),
+        checkpoint_(open_model(options.decoding.model)),
+        translator_(make_translator(checkpoint_, options.decoding.model)),
+        decode_(decode_options(options.decoding, checkpoint_)),
+        style_{terminal_columns(), shows_colours()} {
+    decode_.beam = std::max(decode_.beam, options.candidates);
+    if (options.attention && checkpoint_.options.attention == nn::Attention::none) {
+      throw Error(fmt::format("{}: has no attention to show, it was trained with --attention none",
+                              options.decoding.model));
+    }
+  }
+
+  // Throws BadText.
+  void answer(const std::string& text) const {
+    try {
+      check_length(text);
+    } catch (const Error& error) {
+      write_out("\n");
+      throw BadText(error.what());
+    }
+    std::vector<nn::Translation> found = translator_.candidates(text, decode_);
+    found.resize(std::min(found.size(), static_cast<std::size_t>(options_.candidates)));
+    write(found);
+    complain(found.front());
+  }
+
+ private:
+  // Error, too, where the text is not UTF-8.
+  void check_length(const std::string& text) const {
+    const auto length = static_cast<std::int64_t>(tokenize(text, translator_.tokens()).size());
+    const std::int64_t longest = checkpoint_.longest_source;
+    if (options_.max_source > 0 && length > options_.max_source) {
+      throw Error(fmt::format("the text has {} tokens, and --max-source allows {}", length,
+                              options_.max_source));
+    }
+    if (options_.max_source == 0 && longest > 0 && length > far_longer * longest) {
+      throw Error(
+          fmt::format("the text has {} tokens, and the longest one trained on has {}; give it in "
+                      "parts, or allow more with --max-source",
+                      length, longest));
+    }
+  }
+
+  void write(const std::vector<nn::Translation>& found) const {
+    std::string lines;
+    for (const nn::Translation& translation : found) {
+      std::string text = translation.text;
+      std::replace(text.begin(), text.end(), '\n', ' ');  // an answer is a line
+      if (options_.scores) lines += fmt::format("{:.4f}\t", translation.log_probability);
+      lines += text + '\n';
+      if (options_.attention) lines += heatmap(translation, style_) + '\n';
+    }
+    if (options_.candidates > 1) lines += '\n';
+    write_out(lines);
+  }
+
+  void complain(const nn::Translation& best) const {
+    if (!options_.allow_unknown && !best.unknown.empty()) {
+      throw BadText(fmt::format(
+          "the model does not know {}, and its answer is a guess; --allow-unknown lets that pass",
+          listed(best.unknown)));
+    }
+    if (!best.finished) {
+      throw Error(
+          fmt::format("the answer did not end within {} tokens, and is cut off there; "
+                      "--max-length allows more",
+                      decode_.max_length));
+    }
+  }
+
+  const TranslateOptions& options_;
+  nn::Checkpoint checkpoint_;
+  nn::Translator translator_;
+  nn::DecodeOptions decode_;
+  HeatmapStyle style_;
+};
+
+// Answers many texts, whatever happens with one of them.
+class Run {
+ public:
+  explicit Run(const Answerer& answerer) : answerer_(answerer) {}
+
+  // `name` is what errors call the text.
+  void answer(const std::string& text, const std::string& name) {
+    ++texts_;
+    try {
+      answerer_.answer(text);
+    } catch (const BadText& error) {
+      ++failures_;
+      fmt::print(stderr, "{}: {}\n", name, error.what());
+    }
+  }
+
+  std::size_t texts() const { return texts_; }
+
+  void finish() const {
+    if (failures_ == 0) return;
+    throw Error(fmt::format("{} of {} texts got no proper answer", failures_, texts_));
+  }
+
+ private:
+  const Answerer& answerer_;
+  std::size_t texts_ = 0;
+  std::size_t failures_ = 0;
+};
+
+void answer_stdin(Run& run) {
+  const bool by_hand = isatty(STDIN_FILENO) == 1;
+  if (by_hand) fmt::print(stderr, "Type a text and press Enter; Ctrl-D ends.\n");
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+    if (run.texts() == 0 && line.starts_with(byte_order_mark))
+      line.erase(0, byte_order_mark.size());
+    if (line.ends_with('\r')) line.pop_back();
+    run.answer(line, fmt::format("stdin:{}", run.texts() + 1));
+  }
+  if (std::ferror(stdin) != 0) {
+    throw Error(fmt::format("stdin: cannot be read: {}", std::strerror(errno)));
+  }
+  if (run.texts() == 0 && !by_hand) {
+    throw Error("stdin: is empty; give one text a line, or texts as arguments");
+  }
+}
+
+void translate(const TranslateOptions& options) {
+  const Answerer answerer(options);
+  if (options.texts.size() == 1) return answerer.answer(options.texts.front());
+  Run run(answerer);
+  if (options.texts.empty()) answer_stdin(run);
+  for (const std::string& text : options.texts) {
+    run.answer(text, fmt::format("argument {}", run.texts() + 1));
+  }
+  run.finish();
+}
+
+}  // namespace
+
+void add_translate_command(CLI::App& app) {
+  CLI::App* const command = app.add_subcommand(
+      "translate", "Translate texts, given as arguments or line by line on stdin");
+  const auto options = std::make_shared<TranslateOptions>();
+  command->add_option("text", options->texts, "Texts, each an argument of its own [stdin]")
+      ->type_name("TEXT");
+  add_decoding_options(*command, options->decoding);
+  command
+      ->add_option("-n,--n-best", options->candidates,
+                   "The N best answers to each text, one a line, and an empty line behind them")
+      ->type_name("N")
+      ->check(whole_number(1, 1000));
+  command->add_flag("-s,--scores", options->scores,
+                    "Before each answer its log-probability (natural) and a tab");
+  command->add_flag("-a,--attention", options->attention,
+                    "Below each answer a picture of where the model looked: the text along the "
+                    "top, the answer down the side");
+  command->add_flag("-u,--allow-unknown", options->allow_unknown,
+                    "Do not complain of tokens that the model was not trained on");
+  command
+      ->add_option("--max-source", options->max_source,
+                   "Refuse texts of more than N tokens [twice the longest trained on]")
+      ->type_name("N")
+      ->check(whole_number(1, 1000000));
+  command->footer(
+      "Line N of the output answers text N. A text that gets no answer, or a doubtful one, is\n"
+      "named on stderr, and in the end the exit status is 1.\n\n"
+      "  seq2seq translate --attention \"the 3rd of may '94\"\n"
+      "  seq2seq translate --beam 5 < texts > answers");
+  command->callback([options] { translate(*options); });
+}
+
+}  // namespace seq2seq
