@@ -46,9 +46,13 @@ void check_outputs(const char* caller, const std::vector<Tensor>& outputs, const
   }
 }
 
+// The values of the function, in memory of their own: it may return views of its inputs, and those
+// are about to change.
 std::vector<Tensor> unrecorded(const TensorFunction& function, const std::vector<Tensor>& inputs) {
   const NoGrad no_grad;
-  return function(inputs);
+  std::vector<Tensor> values = function(inputs);
+  for (Tensor& value : values) value = value.clone();
+  return values;
 }
 
 // Numbers between 1/2 and 3/2, positive or negative: none so small that it would hide an error.

@@ -85,6 +85,22 @@ Tensor multiply(const Tensor& left, const Tensor& right, const Shape& batch) {
                   : "The last size of the left must be the last but one of the right.");
 }
 
+// All dimensions but the last two.
+Shape leading(const Tensor& x) {
+  return Shape(std::span(x.shape().begin(), x.rank() - 2));
+}
+
+Shape common_batch(Operand a, Operand b) {
+  try {
+    return broadcast_shapes("matmul", a.site(), leading(a), leading(b));
+  } catch (const Error&) {
+    misuse("matmul", a.site(),
+           fmt::format("the leading dimensions do not broadcast: {} x {}", to_string(a->shape()),
+                       to_string(b->shape())),
+           "All but the last two sizes must be equal or 1, counted from the back.");
+  }
+}
+
 }  // namespace
 
 Tensor matmul(Operand a, Operand b) {
@@ -98,20 +114,20 @@ Tensor matmul(Operand a, Operand b) {
   }
   if (a->size(-1) != b->size(b->rank() == 1 ? -1 : -2)) inner_sizes_differ(a, b);
   const auto at_this_call = [&](const Tensor& x) { return Operand(x, a.site()); };
-  if (a->rank() == 1) return squeeze(matmul(at_this_call(unsqueeze(a, 0)), b), -2);
-  if (b->rank() == 1) return squeeze(matmul(a, at_this_call(unsqueeze(b, 1))), -1);
+  if (b->rank() == 1) {
+    return squeeze(at_this_call(matmul(a, at_this_call(unsqueeze(b, 1)))), -1);
+  }
+  if (a->rank() == 1) {
+    return squeeze(at_this_call(matmul(at_this_call(unsqueeze(a, 0)), b)), -2);
+  }
   if (a->rank() > 2 && b->rank() == 2) {
     // One product with all the rows of the batch, and one gradient of b, instead of one a matrix.
     Shape shape = a->shape();
     shape.back() = b->size(-1);
-    const Tensor rows =
-        reshape(a, {numel(a->shape()) / std::max<std::int64_t>(1, a->size(-1)), a->size(-1)});
+    const Tensor rows = reshape(a, {numel(leading(a)) * a->size(-2), a->size(-1)});
     return reshape(at_this_call(matmul(at_this_call(rows), b)), shape);
   }
-  const auto leading = [](const Tensor& x) {
-    return Shape(std::span(x.shape().begin(), x.rank() - 2));
-  };
-  const Shape batch = broadcast_shapes("matmul", a.site(), leading(a), leading(b));
+  const Shape batch = common_batch(a, b);
   return apply("matmul", {a, b}, multiply(a, b, batch),
                wrt(a, [b = save(b)](const Tensor& g) { return matmul(g, transpose(b())); }),
                wrt(b, [a = save(a)](const Tensor& g) { return matmul(transpose(a()), g); }));
