@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "autograd/gradcheck.h"
 #include "autograd/random.h"
 #include "tests/difference.h"
 
@@ -171,6 +172,25 @@ TEST_CASE("a masked position changes no bit of a value or a gradient") {
     CHECK(amax(abs(select(junk.seen.context, 0, 2))).item() == 0);
     CHECK(amax(abs(select(junk.seen.weights, 0, 2))).item() == 0);
     CHECK(amax(abs(select(junk.gradients[0], 0, 2))).item() == 0);
+  }
+}
+
+TEST_CASE("every score passes gradcheck and gradgradcheck, parameters and masks included") {
+  manual_seed(seed);
+  CAPTURE(seed);
+  const Tensor mask = padding_mask(from_vector(std::vector<std::int64_t>{3, 1}, {2}), 3);
+  for (const Attention kind : all_kinds) {
+    CAPTURE(name_of(kind));
+    const auto score = score_of(kind);
+    std::vector<Tensor> inputs{random({2, 2, 5}), random({2, 3, key_size_for(kind)}),
+                               random({2, 3, 2})};
+    for (Tensor& input : inputs) input.requires_grad_();
+    for (const Tensor& parameter : score->parameters()) inputs.push_back(parameter);
+    const auto f = [&](const std::vector<Tensor>& x) {
+      return attend(*score, x[0], x[1], x[2], mask).context;
+    };
+    CHECK(gradcheck(f, inputs));
+    CHECK(gradgradcheck(f, inputs));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "autograd/engine.h"
+#include "autograd/gradcheck.h"
 #include "autograd/random.h"
 #include "tests/difference.h"
 
@@ -147,6 +148,23 @@ TEST_CASE("a row of a padded batch has the logits and the gradients that it has 
       CHECK(difference(of_rows[i].second, of_batch[i].second) < 1e-12);
     }
   }
+}
+
+TEST_CASE("the whole model passes gradcheck, by every parameter") {
+  for (const Attention kind : all_kinds) {
+    CAPTURE(name_of(kind));
+    const Seq2Seq model = small_model(kind, 2);
+    const Batch batch = small_batch();
+    const auto loss = [&](const std::vector<Tensor>&) { return loss_of(model, batch); };
+    CHECK(gradcheck(loss, model.parameters()));
+  }
+}
+
+TEST_CASE("the gradient of a penalised gradient passes gradgradcheck") {
+  const Seq2Seq model = small_model(Attention::additive);
+  const Batch batch = make_batch({{3, 4}, {6}}, {{5}, {3}});
+  const auto loss = [&](const std::vector<Tensor>&) { return loss_of(model, batch); };
+  CHECK(gradgradcheck(loss, model.parameters()));
 }
 
 TEST_CASE("what stands in the padding changes no bit") {

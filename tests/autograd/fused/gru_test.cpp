@@ -9,6 +9,7 @@
 #include <string>
 
 #include "autograd/engine.h"
+#include "autograd/gradcheck.h"
 #include "autograd/ops.h"
 #include "autograd/random.h"
 #include "tests/difference.h"
@@ -258,6 +259,25 @@ TEST_CASE("gru_gates: the kernel and the composition agree in value and in both 
     }
     check_equal_gradients(ours, theirs);
   }
+}
+
+TEST_CASE("the fused GRU passes gradcheck and gradgradcheck") {
+  manual_seed(seed);
+  CAPTURE(seed);
+  for (const bool reverse : {false, true}) {
+    const Case c = random_case(3, 4, 2, reverse, true);
+    INFO(describe(c));
+    const auto sequence = [&](const std::vector<Tensor>& x) {
+      const GRUSequence run = kernel(c, x);
+      return std::vector{run.output, run.state};
+    };
+    CHECK(gradcheck(sequence, leaves(c.inputs)));
+    CHECK(gradgradcheck(sequence, leaves(c.inputs)));
+  }
+  const auto gates = [](const std::vector<Tensor>& x) { return gru_gates(x[0], x[1], x[2]); };
+  const std::vector<Tensor> inputs = leaves({random({2, 9}), random({2, 9}), random({2, 3})});
+  CHECK(gradcheck(gates, inputs));
+  CHECK(gradgradcheck(gates, inputs));
 }
 
 TEST_CASE("the fused GRU refuses what does not fit") {
