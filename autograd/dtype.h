@@ -1,6 +1,7 @@
 #pragma once
 // The types an element can have, and dispatch: from a DType known at run time to a C++ type.
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -46,7 +47,12 @@ constexpr const char* name(DType dtype) {
   return "?";
 }
 
+// The C++ types of elements.
 template <class T>
+concept Element = std::same_as<T, float> || std::same_as<T, double> ||
+    std::same_as<T, std::int64_t> || std::same_as<T, bool>;
+
+template <Element T>
 constexpr DType dtype_of() {
   if constexpr (std::is_same_v<T, float>) return DType::float32;
   if constexpr (std::is_same_v<T, double>) return DType::float64;

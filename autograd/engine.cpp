@@ -12,15 +12,25 @@ namespace attune {
 
 namespace {
 
+void check_replacement(const Tensor& gradient, const Node& node, const Node::Output& wanted) {
+  if (gradient.shape() == wanted.shape && gradient.dtype() == wanted.dtype) return;
+  throw Error(fmt::format(
+      "backward: a hook on the result of {} returned {} {}, and the gradient it replaces is {} {}. "
+      "Return a tensor like the one that was passed in, or an undefined one to leave it.",
+      node.describe(), name(gradient.dtype()), to_string(gradient.shape()), name(wanted.dtype),
+      to_string(wanted.shape)));
+}
+
 void call_hooks(Node& node, std::span<Tensor> gradients) {
   // A copy, for a hook may remove itself.
   const std::vector<Node::NumberedHook> hooks = node.hooks();
   for (const auto& hook : hooks) {
     Tensor& gradient = gradients[hook.output];
     if (!gradient.defined()) continue;
-    if (Tensor replacement = hook.function(gradient); replacement.defined()) {
-      gradient = std::move(replacement);
-    }
+    Tensor replacement = hook.function(gradient);
+    if (!replacement.defined()) continue;
+    check_replacement(replacement, node, node.output(hook.output));
+    gradient = std::move(replacement);
   }
 }
 
@@ -147,7 +157,10 @@ void BackwardPass::leave(std::size_t place) {
 
 void BackwardPass::enqueue(std::size_t place) {
   places_[place].queued = true;
-  heap_.emplace_back(places_[place].node->number(), place);
+  const Node& node = *places_[place].node;
+  // Leaves come after all others: when a rule throws, no gradient has been accumulated.
+  const std::uint64_t before_leaves = node.edges().empty() ? 0 : std::uint64_t{1} << 63;
+  heap_.emplace_back(node.number() | before_leaves, place);
   std::push_heap(heap_.begin(), heap_.end());
 }
 

@@ -9,7 +9,8 @@
 namespace attune {
 
 // Accumulates into the leaves' gradients the derivative of sum_k sum(outputs[k] * gradients[k]). An
-// undefined gradient stands for 1, for a scalar output.
+// undefined gradient stands for 1, for a scalar output. When a rule throws, the leaves' gradients
+// stay as they were.
 void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& gradients,
               BackwardOptions options = {}, Site site = Site::current());
 
@@ -91,7 +92,7 @@ class BackwardPass {
   bool restricted_ = false;
   std::vector<Place> places_;
   std::vector<std::size_t> vacant_;                          // places of nodes that have run
-  std::vector<std::pair<std::uint64_t, std::size_t>> heap_;  // a node's number and its place
+  std::vector<std::pair<std::uint64_t, std::size_t>> heap_;  // a node's rank and its place
   std::vector<std::pair<Edge, Tensor>> captures_;
 };
 

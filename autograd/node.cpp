@@ -69,12 +69,18 @@ LeafNode::LeafNode(const Tensor& tensor, const Site& site) : Node("leaf", site) 
   add_output(tensor);
 }
 
+void LeafNode::stand_for(const Tensor& tensor) {
+  gradient = Tensor();
+  replace_output(tensor);
+}
+
 void LeafNode::run(std::span<const Tensor> gradients, BackwardPass&) {
   const Tensor& incoming = gradients[0];
   if (!gradient.defined()) {
     // Somebody may later scale this gradient in place, so it must not share its elements.
-    const bool ours = incoming.handle()->storage->use_count() == 1 && incoming.is_contiguous();
-    gradient = grad_enabled() || ours ? incoming : incoming.clone();
+    const TensorBody& body = *incoming.handle();
+    const bool ours = body.use_count() == 1 && body.storage->use_count() == 1 && body.contiguous;
+    gradient = ours ? incoming : incoming.clone();
   } else if (!grad_enabled() && owns_elements_alone(gradient)) {
     gradient.add_(incoming);
   } else {
@@ -82,20 +88,26 @@ void LeafNode::run(std::span<const Tensor> gradients, BackwardPass&) {
   }
 }
 
-Saved::Saved(const Tensor& tensor) : tensor_(tensor), version_(tensor.body().storage->version()) {}
+Saved::Saved(const Tensor& tensor)
+    : tensor_(tensor),
+      version_(tensor.body().storage->version()),
+      rebound_(tensor.body().rebound) {}
 
 const Tensor& Saved::operator()() const {
-  const Storage& storage = *tensor_.body().storage;
-  if (storage.version() != version_) {
-    const std::string reader = running ? running->describe() : "a rule outside a backward pass";
-    throw Error(
-        fmt::format("backward: {} saved a tensor of shape {} that was changed in place afterwards, "
-                    "by {} called "
-                    "at {}. Change a clone() of it, or change it after backward().",
-                    reader, to_string(tensor_.shape()), storage.last_writer(),
-                    to_string(storage.last_write())));
+  const TensorBody& body = tensor_.body();
+  if (body.rebound == rebound_ && body.storage->version() == version_) return tensor_;
+  const std::string reader = running ? running->describe() : "a rule outside a backward pass";
+  if (body.rebound != rebound_) {
+    throw Error(fmt::format(
+        "backward: {} saved a tensor that set_data() gave other elements afterwards. Call "
+        "set_data() before the graph is recorded, or after backward().",
+        reader));
   }
-  return tensor_;
+  throw Error(
+      fmt::format("backward: {} saved a tensor of shape {} that was changed in place afterwards, "
+                  "by {} called at {}. Change a clone() of it, or change it after backward().",
+                  reader, to_string(body.shape), body.storage->last_writer(),
+                  to_string(body.storage->last_write())));
 }
 
 SavedOutput::SavedOutput(const Tensor& value, std::uint32_t output)

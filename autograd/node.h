@@ -70,6 +70,9 @@ class Node : public RefCounted {
   std::vector<NumberedHook>& hooks();
   bool has_hooks() const { return hooks_ && !hooks_->empty(); }
 
+ protected:
+  void replace_output(const Tensor& value) { output_ = {value.shape(), value.dtype()}; }
+
  private:
   friend class BackwardPass;
 
@@ -90,7 +93,9 @@ class Node : public RefCounted {
 // The node of a tensor that the user made and asked gradients for. It has no inputs: here they end.
 class LeafNode final : public Node {
  public:
-  explicit LeafNode(const Tensor& tensor, const Site& site);
+  LeafNode(const Tensor& tensor, const Site& site);
+  // Forgets the gradient, and expects one for these elements from now on.
+  void stand_for(const Tensor& tensor);
 
   std::span<const Edge> edges() const override { return {}; }
   void run(std::span<const Tensor> gradients, BackwardPass& pass) override;
@@ -101,7 +106,7 @@ class LeafNode final : public Node {
 };
 
 // A tensor that a rule keeps for the backward pass. Reading it after the elements were changed in
-// place is an error that names the op and the change.
+// place, or replaced by set_data(), is an error that names the op and the change.
 class Saved {
  public:
   explicit Saved(const Tensor& tensor);
@@ -110,6 +115,7 @@ class Saved {
  private:
   Tensor tensor_;
   std::uint32_t version_;
+  std::uint32_t rebound_;
 };
 
 // An output that its own op's rule keeps. To hold the output itself would be a cycle of references,

@@ -55,6 +55,15 @@ void check_forward(const char* name, const Site& site, const Tensor& value,
                                   shapes, path.empty() ? "" : " in ", path, to_string(site)));
 }
 
+void check_result_count(const Node& node, std::size_t results, std::size_t inputs) {
+  if (results != inputs) {
+    throw Error(fmt::format(
+        "backward: the joint rule of {} returned {} gradients for {} inputs. It must return one "
+        "for each, undefined where it is zero.",
+        node.describe(), results, inputs));
+  }
+}
+
 void check_floating(const char* name, Operand x) {
   if (!is_floating(x->dtype())) {
     misuse(name, x.site(),

@@ -91,6 +91,7 @@ void check_rules(const char* name, std::span<const Operand> inputs,
 void check_value(const char* name, const Site& site, const Tensor& value);
 void check_forward(const char* name, const Site& site, const Tensor& value,
                    std::span<const Operand> inputs);
+void check_result_count(const Node& node, std::size_t results, std::size_t inputs);
 
 // The node of an op with a rule an input. A rule whose input needs no gradient is dropped.
 template <class... F>
@@ -142,6 +143,7 @@ class JointNode final : public Node {
     Needs needs;
     for (const Edge& edge : edges_) needs.push_back(pass.wants(edge));
     std::vector<Tensor> results = (*rule_)(gradients, std::as_const(needs));
+    check_result_count(*this, results.size(), edges_.size());
     for (std::size_t i = 0; i < edges_.size(); ++i) {
       if (needs[i]) pass.give(edges_[i], std::move(results[i]));
     }

@@ -1,5 +1,7 @@
 #include "autograd/random.h"
 
+#include <fmt/format.h>
+
 #include "autograd/kernels/random.h"
 #include "autograd/tensor.h"
 
@@ -37,9 +39,12 @@ void manual_seed(std::uint64_t seed) {
 namespace {
 
 template <class Fill>
-Tensor filled(const Shape& shape, DType dtype, Fill fill) {
-  if (!is_floating(dtype)) throw Error("rand, randn: random numbers are float32 or float64.");
-  Tensor result = empty(shape, dtype);
+Tensor filled(const char* op, const Shape& shape, DType dtype, const Site& site, Fill fill) {
+  if (!is_floating(dtype)) {
+    misuse(op, site, fmt::format("random numbers are float32 or float64, not {}", name(dtype)),
+           "Convert them with to().");
+  }
+  Tensor result = empty(shape, dtype, site);
   Generator& generator = default_generator();
   const std::uint64_t offset = generator.reserve(static_cast<std::uint64_t>(result.numel()));
   dispatch_floating(
@@ -49,14 +54,14 @@ Tensor filled(const Shape& shape, DType dtype, Fill fill) {
 
 }  // namespace
 
-Tensor rand(const Shape& shape, double low, double high, DType dtype) {
-  return filled(shape, dtype, [&]<class T>(T* out, auto n, auto seed, auto offset) {
+Tensor rand(const Shape& shape, double low, double high, DType dtype, Site site) {
+  return filled("rand", shape, dtype, site, [&]<class T>(T* out, auto n, auto seed, auto offset) {
     fill_uniform(out, n, static_cast<T>(low), static_cast<T>(high), seed, offset);
   });
 }
 
-Tensor randn(const Shape& shape, double mean, double deviation, DType dtype) {
-  return filled(shape, dtype, [&]<class T>(T* out, auto n, auto seed, auto offset) {
+Tensor randn(const Shape& shape, double mean, double deviation, DType dtype, Site site) {
+  return filled("randn", shape, dtype, site, [&]<class T>(T* out, auto n, auto seed, auto offset) {
     fill_normal(out, n, static_cast<T>(mean), static_cast<T>(deviation), seed, offset);
   });
 }

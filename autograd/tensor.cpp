@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "autograd/engine.h"
@@ -23,9 +24,18 @@ void Tensor::throw_undefined() {
       "computed. Check defined() first.");
 }
 
-void Tensor::throw_dtype(DType wanted) const {
-  throw Error(fmt::format("data: this tensor of shape {} holds {}, not {}. Convert it with to().",
-                          to_string(shape()), name(dtype()), name(wanted)));
+void Tensor::throw_dtype(DType wanted, const Site& site) const {
+  misuse("data", site,
+         fmt::format("this tensor of shape {} holds {}, not {}", attune::to_string(shape()),
+                     name(dtype()), name(wanted)),
+         "Convert it with to().");
+}
+
+void Operand::throw_undefined(const Site& site) {
+  throw Error(fmt::format(
+      "an op was given an undefined Tensor, called at {}. It was default-constructed, moved from, "
+      "or is a gradient that was never computed: check defined() first.",
+      to_string(site)));
 }
 
 std::int64_t Tensor::size(std::int64_t dim, Site site) const {
@@ -73,13 +83,12 @@ double Tensor::at(std::initializer_list<std::int64_t> index, Site site) const {
 
 template <class T>
 std::vector<T> Tensor::to_vector() const {
-  const NoGrad no_grad;
-  const Tensor rows = contiguous();
-  const auto n = static_cast<std::size_t>(numel());
-  std::vector<T> values(n);
+  const Tensor rows = empty(shape(), dtype());
+  copy_strided(shape(), rows.bytes(), {bytes(), strides(), item_size(dtype()), is_contiguous()});
+  std::vector<T> values(static_cast<std::size_t>(numel()));
   dispatch(dtype(), [&]<class U>(U) {
     const U* const elements = rows.raw<U>();
-    std::transform(elements, elements + n, values.begin(),
+    std::transform(elements, elements + numel(), values.begin(),
                    [](U value) { return static_cast<T>(value); });
   });
   return values;
@@ -111,38 +120,71 @@ void Tensor::changed_in_place(const char* op, const Site& site) {
                     attune::to_string(shape())),
         "Do it under NoGrad if no derivative of it is wanted, else compute a new tensor.");
   }
+  for (std::size_t d = 0; d < rank(); ++d) {
+    if (strides()[d] == 0 && shape()[d] > 1) {
+      misuse(op, site,
+             fmt::format("this tensor of shape {} was expanded: along dimension {} it shows one "
+                         "element many times",
+                         attune::to_string(shape()), d),
+             "Change a clone() of it.");
+    }
+  }
   body().storage->changed_by(op, site);
 }
 
 namespace {
 
-// this[i] = formula(this[i], other[i]). Views that are not contiguous are changed one by one.
+// Where element i of a view lies, counted in row-major order.
+std::int64_t place(const Tensor& view, std::int64_t i) {
+  std::int64_t offset = 0;
+  for (std::size_t d = view.rank(); d-- > 0; i /= view.shape()[d]) {
+    offset += i % view.shape()[d] * view.strides()[d];
+  }
+  return offset;
+}
+
+constexpr std::int64_t grain = 16 * 1024;
+
+// this[i] = formula(this[i]). Views that are not contiguous are changed one by one.
 template <class F>
-void change(Tensor& target, const Tensor& other, F formula) {
-  const NoGrad no_grad;
-  const Shape& shape = target.shape();
-  const Tensor values = contiguous(expand(other, shape));
+void change(Tensor& target, F formula) {
   dispatch(target.dtype(), [&]<class T>(T) {
     T* const out = target.raw<T>();
-    const T* const in = values.raw<T>();
-    const std::int64_t n = target.numel();
     if (target.is_contiguous()) {
-      parallel_for(n, 16 * 1024, [&](std::int64_t begin, std::int64_t end) {
-        vectorised<UpdateLoop<F, T>>(&formula, out + begin, in + begin, end - begin);
+      parallel_for(target.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
+        std::transform(out + begin, out + end, out + begin, formula);
       });
       return;
     }
-    for (std::int64_t i = 0; i < n; ++i) {
-      std::int64_t rest = i;
-      std::int64_t to = 0;
-      for (std::size_t d = shape.size(); d-- > 0; rest /= shape[d]) {
-        to += rest % shape[d] * target.strides()[d];
-      }
-      out[to] = static_cast<T>(formula(out[to], in[i]));
+    for (std::int64_t i = 0; i < target.numel(); ++i) {
+      T& element = out[place(target, i)];
+      element = formula(element);
     }
   });
 }
 
+// this[i] = formula(this[i], other[i]), where `other` does not overlap the target.
+template <class F>
+void change(Tensor& target, const Tensor& other, F formula) {
+  const NoGrad no_grad;
+  const Tensor values = contiguous(expand(other, target.shape()));
+  dispatch(target.dtype(), [&]<class T>(T) {
+    T* const out = target.raw<T>();
+    const T* const in = values.raw<T>();
+    if (target.is_contiguous()) {
+      parallel_for(target.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
+        vectorised<UpdateLoop<F, T>>(&formula, out + begin, in + begin, end - begin);
+      });
+      return;
+    }
+    for (std::int64_t i = 0; i < target.numel(); ++i) {
+      T& element = out[place(target, i)];
+      element = static_cast<T>(formula(element, in[i]));
+    }
+  });
+}
+
+// Checks that `other` can change the target, and brings it to the target's dtype.
 Tensor operand_in_place(const char* op, const Tensor& target, const Tensor& other,
                         const Site& site) {
   if (!broadcasts_to(other.shape(), target.shape())) {
@@ -150,19 +192,33 @@ Tensor operand_in_place(const char* op, const Tensor& target, const Tensor& othe
            fmt::format("{} does not broadcast to {}", to_string(other.shape()),
                        to_string(target.shape())));
   }
+  if (other.requires_grad() && grad_enabled()) {
+    misuse(op, site,
+           "its argument requires a gradient, which would be lost, for a change in place is not "
+           "recorded",
+           "Pass its detach() if no derivative is wanted, else compute a new tensor.");
+  }
   const NoGrad no_grad;
   Tensor values = other.to(target.dtype());
-  // An overlapping source must be read before it is overwritten.
-  const bool same = values.bytes() == target.bytes() && values.strides() == target.strides();
-  return values.body().storage == target.body().storage && !same ? values.clone() : values;
+  // Elements of its own must be read before they are overwritten.
+  return values.body().storage == target.body().storage ? values.clone() : values;
+}
+
+// Checks that a dtype can hold a number, to the precision that it has.
+void check_holds(const char* op, DType dtype, double value, const Site& site) {
+  const bool integer = std::trunc(value) == value && std::abs(value) < 0x1p63;
+  if (dtype == DType::int64 && !integer) {
+    misuse(op, site, fmt::format("{} is not an int64", value),
+           "Use float32 or float64, or convert a tensor with to().");
+  }
 }
 
 }  // namespace
 
 Tensor& Tensor::fill_(double value, Site site) {
+  check_holds("fill_", dtype(), value, site);
   changed_in_place("fill_", site);
-  const NoGrad no_grad;
-  change(*this, scalar(value, dtype()), [](auto, auto v) { return v; });
+  change(*this, [value](auto old) { return static_cast<decltype(old)>(value); });
   return *this;
 }
 
@@ -178,6 +234,7 @@ Tensor& Tensor::copy_(const Tensor& other, Site site) {
 }
 
 Tensor& Tensor::add_(const Tensor& other, double scale, Site site) {
+  check_holds("add_", dtype(), scale, site);
   const Tensor values = operand_in_place("add_", *this, other, site);
   changed_in_place("add_", site);
   if (scale == 1) {
@@ -191,16 +248,18 @@ Tensor& Tensor::add_(const Tensor& other, double scale, Site site) {
 }
 
 Tensor& Tensor::mul_(double factor, Site site) {
+  check_holds("mul_", dtype(), factor, site);
   changed_in_place("mul_", site);
-  const NoGrad no_grad;
-  change(*this, scalar(factor, dtype()), [](auto a, auto b) { return a * b; });
+  change(*this, [factor](auto old) {
+    return static_cast<decltype(old)>(old * static_cast<decltype(old)>(factor));
+  });
   return *this;
 }
 
 // The graph.
 
 Tensor& Tensor::requires_grad_(bool on, Site site) {
-  if (!is_floating(dtype())) {
+  if (on && !is_floating(dtype())) {
     misuse("requires_grad_", site, fmt::format("a tensor of {} has no derivative", name(dtype())),
            "Only float32 and float64 do.");
   }
@@ -251,21 +310,21 @@ void Tensor::set_grad(Tensor gradient, Site site) {
 }
 
 void Tensor::set_data(const Tensor& other, Site site) {
-  const bool trainable = requires_grad();
   if (!is_leaf()) misuse("set_data", site, "this tensor is the result of a recorded op");
-  if (trainable && !is_floating(other.dtype())) {
+  if (requires_grad() && !is_floating(other.dtype())) {
     misuse("set_data", site, fmt::format("a tensor of {} has no derivative", name(other.dtype())));
   }
+  body();
   const Tensor shown = other.alias();
   TensorBody& mine = *body_;
-  mine.node = nullptr;
   mine.storage = shown.body_->storage;
   mine.offset = shown.body_->offset;
   mine.shape = shown.body_->shape;
   mine.strides = shown.body_->strides;
   mine.dtype = shown.body_->dtype;
   mine.contiguous = shown.body_->contiguous;
-  if (trainable) requires_grad_(true, site);
+  ++mine.rebound;
+  if (requires_grad()) leaf("set_data", *this, site).stand_for(*this);
 }
 
 Tensor Tensor::detach() const {
@@ -285,9 +344,9 @@ std::size_t Tensor::register_hook(Hook hook, Site site) {
   if (!requires_grad()) {
     misuse("register_hook", site, "this tensor does not require a gradient, so none will arrive");
   }
-  auto& hooks = body_->node->hooks();
-  const std::size_t number = hooks.empty() ? 0 : hooks.back().number + 1;
-  hooks.push_back({number, body_->output, std::move(hook)});
+  static std::atomic<std::size_t> next = 0;
+  const std::size_t number = next++;
+  body_->node->hooks().push_back({number, body_->output, std::move(hook)});
   return number;
 }
 
@@ -324,11 +383,17 @@ GradMode::~GradMode() {
 
 // Factories.
 
-Tensor empty(const Shape& shape, DType dtype) {
+Tensor empty(const Shape& shape, DType dtype, Site site) {
+  auto bytes = static_cast<std::int64_t>(item_size(dtype));
   for (const auto size : shape) {
     if (size < 0) {
-      throw Error(
-          fmt::format("a tensor cannot have shape {}: sizes are not negative.", to_string(shape)));
+      misuse(
+          "shape", site,
+          fmt::format("a tensor cannot have shape {}: sizes are not negative", to_string(shape)));
+    }
+    if (__builtin_mul_overflow(bytes, std::max<std::int64_t>(size, 1), &bytes)) {
+      misuse("shape", site,
+             fmt::format("a tensor of {} elements is larger than any memory", to_string(shape)));
     }
   }
   auto body = Ref<TensorBody>::adopt(new TensorBody);
@@ -339,52 +404,66 @@ Tensor empty(const Shape& shape, DType dtype) {
   return Tensor(std::move(body));
 }
 
-Tensor full(const Shape& shape, double value, DType dtype) {
-  Tensor result = empty(shape, dtype);
+Tensor full(const Shape& shape, double value, DType dtype, Site site) {
+  check_holds("full", dtype, value, site);
+  Tensor result = empty(shape, dtype, site);
   dispatch(dtype, [&]<class T>(T) {
     std::fill_n(result.raw<T>(), result.numel(), static_cast<T>(value));
   });
   return result;
 }
 
-Tensor zeros(const Shape& shape, DType dtype) {
-  return full(shape, 0, dtype);
+Tensor zeros(const Shape& shape, DType dtype, Site site) {
+  return full(shape, 0, dtype, site);
 }
-Tensor ones(const Shape& shape, DType dtype) {
-  return full(shape, 1, dtype);
+Tensor ones(const Shape& shape, DType dtype, Site site) {
+  return full(shape, 1, dtype, site);
 }
-Tensor scalar(double value, DType dtype) {
-  return full({}, value, dtype);
+Tensor scalar(double value, DType dtype, Site site) {
+  return full({}, value, dtype, site);
 }
 
-Tensor arange(double start, double end, double step, DType dtype) {
-  if (step == 0 || !std::isfinite(step)) throw Error("arange: the step must be finite and not 0.");
+Tensor arange(double start, double end, double step, DType dtype, Site site) {
   const double count = std::max(0.0, std::ceil((end - start) / step));
-  std::vector<double> values(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = start + static_cast<double>(i) * step;
-  return from_vector(values, {static_cast<std::int64_t>(values.size())}).to(dtype);
-}
-
-Tensor eye(std::int64_t n, DType dtype) {
-  Tensor result = zeros({n, n});
-  for (std::int64_t i = 0; i < n; ++i) result.mutable_data<float>()[i * n + i] = 1;
-  return result.to(dtype);
-}
-
-template <class T>
-Tensor from_vector(const std::vector<T>& values, const Shape& shape) {
-  if (static_cast<std::int64_t>(values.size()) != numel(shape)) {
-    throw Error(fmt::format("from_vector: {} values for shape {}, which holds {}.", values.size(),
-                            to_string(shape), numel(shape)));
+  const bool finite = std::isfinite(start) && std::isfinite(end) && std::isfinite(step);
+  if (!finite || step == 0 || count > 0x1p53) {
+    misuse("arange", site,
+           fmt::format("there is no way from {} to {} in steps of {}", start, end, step));
   }
-  Tensor result = empty(shape, dtype_of<T>());
+  check_holds("arange", dtype, start, site);
+  check_holds("arange", dtype, step, site);
+  Tensor result = empty({static_cast<std::int64_t>(count)}, dtype, site);
+  dispatch(dtype, [&]<class T>(T) {
+    for (std::int64_t i = 0; i < result.numel(); ++i) {
+      result.raw<T>()[i] = static_cast<T>(start + static_cast<double>(i) * step);
+    }
+  });
+  return result;
+}
+
+Tensor eye(std::int64_t n, DType dtype, Site site) {
+  Tensor result = zeros({n, n}, dtype, site);
+  dispatch(dtype, [&]<class T>(T) {
+    for (std::int64_t i = 0; i < n; ++i) result.raw<T>()[i * (n + 1)] = T{1};
+  });
+  return result;
+}
+
+template <Element T>
+Tensor from_vector(const std::vector<T>& values, const Shape& shape, Site site) {
+  Tensor result = empty(shape, dtype_of<T>(), site);
+  if (static_cast<std::int64_t>(values.size()) != result.numel()) {
+    misuse("from_vector", site,
+           fmt::format("{} values for shape {}, which holds {}", values.size(), to_string(shape),
+                       result.numel()));
+  }
   std::copy(values.begin(), values.end(), result.raw<T>());
   return result;
 }
-template Tensor from_vector(const std::vector<float>&, const Shape&);
-template Tensor from_vector(const std::vector<double>&, const Shape&);
-template Tensor from_vector(const std::vector<std::int64_t>&, const Shape&);
-template Tensor from_vector(const std::vector<bool>&, const Shape&);
+template Tensor from_vector(const std::vector<float>&, const Shape&, Site);
+template Tensor from_vector(const std::vector<double>&, const Shape&, Site);
+template Tensor from_vector(const std::vector<std::int64_t>&, const Shape&, Site);
+template Tensor from_vector(const std::vector<bool>&, const Shape&, Site);
 
 namespace {
 
@@ -406,11 +485,12 @@ Tensor tensor(std::initializer_list<NestedNumbers> rows, DType dtype, Site site)
   const NestedNumbers root(rows);
   Shape shape;
   for (const NestedNumbers* row = &root; row->is_list; row = &row->list.front()) {
-    shape.push_back(static_cast<std::int64_t>(row->list.size()));
+    shape.push_back(static_cast<std::int64_t>(row->list.size()), site);
     if (row->list.empty()) break;
   }
   std::vector<double> numbers;
   flatten(root, shape, 0, numbers, site);
+  for (const double number : numbers) check_holds("tensor", dtype, number, site);
   return from_vector(numbers, shape).to(dtype);
 }
 

@@ -31,6 +31,7 @@ struct TensorBody : RefCounted {
   DType dtype = DType::float32;
   bool contiguous = true;
   std::uint32_t output = 0;
+  std::uint32_t rebound = 0;  // how often set_data() has given the handle other elements
   Ref<Node> node;
 
   ~TensorBody();
@@ -43,7 +44,8 @@ struct BackwardOptions {
   // Keep what the graph saved, so that backward can run through it again.
   bool retain_graph = false;
   // Record the backward pass too, so that the gradients can be differentiated. Implies
-  // retain_graph.
+  // retain_graph. The leaves' gradients then refer to the graph, which refers to the leaves: none
+  // is freed before zero_grad(). grad() has no such circle.
   bool create_graph = false;
 };
 
@@ -67,14 +69,14 @@ class Tensor {
 
   // The first element. T must be the C++ type of dtype().
   template <class T>
-  const T* data() const {
-    check_dtype(dtype_of<T>());
+  const T* data(Site site = Site::current()) const {
+    check_dtype(dtype_of<T>(), site);
     return reinterpret_cast<const T*>(bytes());
   }
   // The first element, to be written: counts as a change in place made at `site`.
   template <class T>
   T* mutable_data(Site site = Site::current()) {
-    check_dtype(dtype_of<T>());
+    check_dtype(dtype_of<T>(), site);
     changed_in_place("mutable_data", site);
     return reinterpret_cast<T*>(const_cast<std::byte*>(bytes()));
   }
@@ -86,8 +88,9 @@ class Tensor {
   template <class T>
   std::vector<T> to_vector() const;
 
-  // Changes in place. They are not recorded: on a tensor that takes part in a gradient they are
-  // allowed under NoGrad only. `other` broadcasts to the shape of this tensor.
+  // Changes in place. They are not recorded: with tensors that take part in a gradient they are
+  // allowed under NoGrad only. An expanded tensor, whose elements are several in one, cannot be
+  // changed, nor can int64 become a fraction. `other` broadcasts to the shape of this tensor.
   Tensor& fill_(double value, Site site = Site::current());
   Tensor& zero_(Site site = Site::current());
   Tensor& copy_(const Tensor& other, Site site = Site::current());
@@ -105,7 +108,8 @@ class Tensor {
   void set_grad(Tensor gradient, Site site = Site::current());
   void zero_grad(Site site = Site::current()) { set_grad(Tensor(), site); }
   // Makes this tensor, in every copy of the handle, show the elements of `other`, of any shape and
-  // dtype. A leaf with gradient stays one, and loses the gradient it had. Leaves only.
+  // dtype. A leaf with gradient stays one, with its hooks, and loses the gradient it had; a graph
+  // that saved its elements cannot run backward any more. Leaves only.
   void set_data(const Tensor& other, Site site = Site::current());
   // The same elements, cut off from the graph.
   Tensor detach() const;
@@ -149,10 +153,10 @@ class Tensor {
 
  private:
   [[noreturn]] static void throw_undefined();
-  void check_dtype(DType wanted) const {
-    if (dtype() != wanted) throw_dtype(wanted);
+  void check_dtype(DType wanted, const Site& site) const {
+    if (dtype() != wanted) throw_dtype(wanted, site);
   }
-  [[noreturn]] void throw_dtype(DType wanted) const;
+  [[noreturn]] void throw_dtype(DType wanted, const Site& site) const;
 
   Ref<TensorBody> body_;
 };
@@ -162,13 +166,18 @@ class Tensor {
 // their errors then name the user's line. It does not own: save(x) what outlives the call.
 class Operand {
  public:
-  Operand(const Tensor& tensor, Site site = Site::current()) : tensor_(&tensor), site_(site) {}
+  // Error if the tensor is undefined.
+  Operand(const Tensor& tensor, Site site = Site::current()) : tensor_(&tensor), site_(site) {
+    if (!tensor.defined()) throw_undefined(site);
+  }
   operator const Tensor&() const { return *tensor_; }
   const Tensor& operator*() const { return *tensor_; }
   const Tensor* operator->() const { return tensor_; }
   const Site& site() const { return site_; }
 
  private:
+  [[noreturn]] static void throw_undefined(const Site& site);
+
   const Tensor* tensor_;
   Site site_;
 };
@@ -180,22 +189,29 @@ struct Scalar {
   double value;
 };
 
-// Factories. All results are leaves without gradient; the shape must have no negative size.
-Tensor empty(const Shape& shape, DType dtype = DType::float32);  // uninitialised
-Tensor zeros(const Shape& shape, DType dtype = DType::float32);
-Tensor ones(const Shape& shape, DType dtype = DType::float32);
-Tensor full(const Shape& shape, double value, DType dtype = DType::float32);
-Tensor scalar(double value, DType dtype = DType::float32);
-// start, start + step, ... below end.
-Tensor arange(double start, double end, double step = 1, DType dtype = DType::int64);
-Tensor eye(std::int64_t n, DType dtype = DType::float32);
+// Factories. All results are leaves without gradient. Errors: a negative size, more elements than
+// memory holds, a number that the dtype has no room for.
+Tensor empty(const Shape& shape, DType dtype = DType::float32,
+             Site site = Site::current());  // uninitialised
+Tensor zeros(const Shape& shape, DType dtype = DType::float32, Site site = Site::current());
+Tensor ones(const Shape& shape, DType dtype = DType::float32, Site site = Site::current());
+Tensor full(const Shape& shape, double value, DType dtype = DType::float32,
+            Site site = Site::current());
+Tensor scalar(double value, DType dtype = DType::float32, Site site = Site::current());
+// start, start + step, ... below end (above, if the step is negative).
+Tensor arange(double start, double end, double step = 1, DType dtype = DType::int64,
+              Site site = Site::current());
+// The identity matrix [n, n].
+Tensor eye(std::int64_t n, DType dtype = DType::float32, Site site = Site::current());
 // The numbers, which must be numel(shape) many, in row-major order. The dtype is that of T.
-template <class T>
-Tensor from_vector(const std::vector<T>& values, const Shape& shape);
-// Drawn from the default generator (autograd/random.h): uniform in [low, high), or normal.
-Tensor rand(const Shape& shape, double low = 0, double high = 1, DType dtype = DType::float32);
+template <Element T>
+Tensor from_vector(const std::vector<T>& values, const Shape& shape, Site site = Site::current());
+// Drawn from the default generator (autograd/random.h): uniform in [low, high), or normal. Floating
+// dtypes only.
+Tensor rand(const Shape& shape, double low = 0, double high = 1, DType dtype = DType::float32,
+            Site site = Site::current());
 Tensor randn(const Shape& shape, double mean = 0, double deviation = 1,
-             DType dtype = DType::float32);
+             DType dtype = DType::float32, Site site = Site::current());
 
 // Numbers in nested braces: tensor({{1, 2}, {3, 4}}) has shape [2, 2].
 struct NestedNumbers {
@@ -232,7 +248,8 @@ class [[nodiscard]] EnableGrad : GradMode {
   EnableGrad() : GradMode(true) {}
 };
 
-// As NumPy prints: brackets nested, columns aligned, long dimensions abbreviated.
+// As NumPy prints: brackets nested, columns aligned, long dimensions abbreviated; floating numbers
+// with at most four digits after the point. "undefined" for a Tensor that is.
 std::string to_string(const Tensor& tensor);
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
