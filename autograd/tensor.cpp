@@ -223,7 +223,9 @@ Tensor& Tensor::fill_(double value, Site site) {
 }
 
 Tensor& Tensor::zero_(Site site) {
-  return fill_(0, site);
+  changed_in_place("zero_", site);
+  change(*this, [](auto old) { return decltype(old){}; });
+  return *this;
 }
 
 Tensor& Tensor::copy_(const Tensor& other, Site site) {
