@@ -6,10 +6,8 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <fstream>
 #include <map>
-#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
@@ -28,13 +26,22 @@ const std::set<std::string> without_derivative{
     "gt(Operand, Operand)", "gt(Operand, Scalar)", "ge(Operand, Operand)", "ge(Operand, Scalar)",
     "logical_not",          "logical_and",         "logical_or",           "argmax"};
 
-// The text of a source file without its comments, preprocessor lines and empty braces.
+// The text of a header without its comments, preprocessor lines and empty braces.
 std::string code_of(const std::string& path) {
   std::ifstream file(path);
   REQUIRE(file);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return std::regex_replace(text.str(), std::regex("//[^\n]*|#[^\n]*|\\{\\}"), "");
+  std::string code;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with('#')) code += line.substr(0, line.find("//")) + ' ';
+  }
+  for (std::size_t at; (at = code.find("{}")) != std::string::npos;) code.erase(at, 2);
+  return code;
+}
+
+std::string trimmed(const std::string& text) {
+  const std::size_t begin = text.find_first_not_of(' ');
+  return begin == std::string::npos ? ""
+                                    : text.substr(begin, text.find_last_not_of(' ') - begin + 1);
 }
 
 // "Operand x, double low = 0" -> "Operand, double".
@@ -42,27 +49,24 @@ std::string types_of(const std::string& parameters) {
   std::string types;
   std::istringstream list(parameters);
   for (std::string parameter; std::getline(list, parameter, ',');) {
-    const std::string named = std::regex_replace(parameter, std::regex("=.*"), "");
-    const std::string type =
-        std::regex_replace(named, std::regex("^\\s+|\\s+$|\\s+[a-z_0-9]+\\s*$"), "");
-    types += (types.empty() ? "" : ", ") + type;
+    const std::string named = trimmed(parameter.substr(0, parameter.find('=')));
+    types += (types.empty() ? "" : ", ") + trimmed(named.substr(0, named.rfind(' ')));
   }
   return types;
 }
 
 // The functions that ops.h declares and does not define (those are operators, made of the others),
-// named as in the table. Whatever ends a statement after a parenthesis is a function.
+// named as in the table: every statement that ends with a parenthesis, but for returns.
 std::vector<std::string> declared_ops() {
-  const std::string code = code_of(ATTUNE_SOURCE_DIR "/autograd/ops.h");
   std::vector<std::pair<std::string, std::string>> found;
-  const std::regex declaration("([a-z_0-9]+)\\s*\\(([^;{}]*)\\)\\s*;");
-  for (std::sregex_iterator at(code.begin(), code.end(), declaration), end; at != end; ++at) {
-    // The body of an operator is a statement too.
-    const auto line_start = code.rfind('\n', static_cast<std::size_t>(at->position())) + 1;
-    const std::string before =
-        code.substr(line_start, static_cast<std::size_t>(at->position()) - line_start);
-    if (before.find("return") == std::string::npos)
-      found.emplace_back((*at)[1], types_of((*at)[2]));
+  std::istringstream code(code_of(ATTUNE_SOURCE_DIR "/autograd/ops.h"));
+  for (std::string text; std::getline(code, text, ';');) {
+    const std::string statement = trimmed(text.substr(text.find_last_of("{}") + 1));
+    const std::size_t open = statement.find('(');
+    if (!statement.ends_with(')') || statement.starts_with("return")) continue;
+    const std::string declarator = statement.substr(0, open);
+    found.emplace_back(declarator.substr(declarator.rfind(' ') + 1),
+                       types_of(statement.substr(open + 1, statement.size() - open - 2)));
   }
   std::map<std::string, int> overloads;
   for (const auto& [name, types] : found) ++overloads[name];
