@@ -6,8 +6,9 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 
-#include "autograd/engine.h"
+#include "autograd/fused/gru.h"
 #include "autograd/gradcheck.h"
 #include "autograd/random.h"
 #include "tests/difference.h"
@@ -121,6 +122,94 @@ Seq2Seq trained_model(Attention attention = Attention::additive) {
 }
 
 }  // namespace
+
+TEST_CASE("the model is the equations of Bahdanau, Cho & Bengio, with the GRU of its layers") {
+  for (const Attention kind : {Attention::additive, Attention::none}) {
+    CAPTURE(name_of(kind));
+    const Seq2Seq model = small_model(kind);
+    std::map<std::string, Tensor> p;
+    for (const auto& [name, tensor] : model.named_parameters()) p[name] = tensor;
+    const auto affine = [](const Tensor& x, const Tensor& w, const Tensor& b) {
+      return matmul(w, x) + b;
+    };
+    const auto gru = [&](const std::string& prefix, const std::string& suffix, const Tensor& x,
+                         const Tensor& h) {
+      const auto of = [&](const char* name) { return p.at(prefix + name + suffix); };
+      const Tensor input = affine(x, of("weight_ih"), of("bias_ih"));
+      const Tensor recurrent = affine(h, of("weight_hh"), of("bias_hh"));
+      const Tensor next =
+          gru_gates_composition(unsqueeze(input, 0), unsqueeze(recurrent, 0), unsqueeze(h, 0));
+      return squeeze(next, 0);
+    };
+    const Ids source{3, 6, 4}, target{5, 3};
+    const Tensor zero = zeros({4}, DType::float64);
+    std::vector<Tensor> x, forward, backward(source.size());
+    for (const std::int64_t id : source) {
+      x.push_back(select(p.at("source_embedding.weight"), 0, id));
+    }
+    for (std::size_t j = 0; j < x.size(); ++j) {
+      forward.push_back(gru("encoder.", "_l0", x[j], j == 0 ? zero : forward[j - 1]));
+    }
+    for (std::size_t j = x.size(); j-- > 0;) {
+      backward[j] =
+          gru("encoder.", "_l0_reverse", x[j], j + 1 == x.size() ? zero : backward[j + 1]);
+    }
+    std::vector<Tensor> annotations;
+    for (std::size_t j = 0; j < x.size(); ++j) {
+      annotations.push_back(cat({forward[j], backward[j]}));
+    }
+    Tensor s = tanh(affine(backward[0], p.at("bridge0.weight"), p.at("bridge0.bias")));
+    const Batch batch = make_batch({source}, {target});
+    const Tensor logits = model.forward(batch);
+    for (std::int64_t i = 0; i < batch.target_in.size(1); ++i) {
+      Tensor input = select(p.at("target_embedding.weight"), 0,
+                            static_cast<std::int64_t>(batch.target_in.at({0, i})));
+      if (kind == Attention::additive) {
+        std::vector<Tensor> energies;
+        for (const Tensor& h : annotations) {
+          const Tensor hidden = tanh(matmul(p.at("attention.query_weight"), s) +
+                                     matmul(p.at("attention.key_weight"), h));
+          energies.push_back(sum(p.at("attention.v") * hidden));
+        }
+        input = cat({input, matmul(softmax(stack(energies)), stack(annotations))});
+      }
+      s = gru("decoder0.", "", input, s);
+      const Tensor expected = affine(s, p.at("output.weight"), p.at("output.bias"));
+      CHECK(difference(select(select(logits, 0, 0), 0, i), expected) < 1e-12);
+    }
+  }
+}
+
+TEST_CASE("dropout falls on what is read, between the layers and on the output, in training only") {
+  manual_seed(seed);
+  Seq2SeqOptions options = small_options(Attention::additive, 2);
+  options.embedding = 1;  // so that by chance the first layer often reads the same
+  options.hidden = 64;
+  options.dropout = 0.5;
+  Seq2Seq model(options);
+  const Batch batch = make_batch({{3, 4, 5, 6}}, {{}});
+  const auto differ = [](const Tensor& a, const Tensor& b) { return difference(a, b) > 0; };
+  for (const bool training : {true, false}) {
+    CAPTURE(training);
+    model.train(training);
+    const Seq2Seq::Encoded encoded = model.encode(batch.source, batch.source_lengths);
+    const Seq2Seq::Encoded again = model.encode(batch.source, batch.source_lengths);
+    CHECK(differ(encoded.memory.values, again.memory.values) == training);
+    const auto step = [&] { return model.step(ids({1}), encoded.state, encoded.memory); };
+    const Seq2Seq::Step first = step();
+    bool embedding = false, between = false, output = false;
+    for (int i = 0; i < 20; ++i) {
+      const Seq2Seq::Step other = step();
+      const bool same = !differ(first.state[0], other.state[0]);
+      embedding |= !same;
+      between |= same && differ(first.state[1], other.state[1]);
+      output |= sum(eq(other.output, 0).to(DType::int64)).item() > 16;
+    }
+    CHECK(embedding == training);
+    CHECK(between == training);
+    CHECK(output == training);
+  }
+}
 
 TEST_CASE("a row of a padded batch has the logits and the gradients that it has alone") {
   const std::vector<Ids> sources{{3, 4, 5, 6}, {6}, {4, 4, 3}, {}};
