@@ -11,12 +11,12 @@ namespace attune {
 std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
                                     std::array<std::uint32_t, 2> key);
 
-// 64 random bits: the first half of block number `index` of that seed, which is what Philox makes of
-// the number with the seed as its key.
+// 64 random bits: the first half of block number `index` of that seed, which is what Philox makes
+// of the number with the seed as its key.
 std::uint64_t random_bits(std::uint64_t seed, std::uint64_t index);
 
-// A fill of n numbers uses blocks offset .. offset + n - 1 of the seed at most; out[i] depends on the
-// seed, the offset and i alone.
+// A fill of n numbers uses blocks offset .. offset + n - 1 of the seed at most; out[i] depends on
+// the seed, the offset and i alone.
 
 // Uniform in [low, high), in steps of 2^-24 (float) or 2^-52 (double) of the interval.
 template <class T>

@@ -32,14 +32,14 @@ void keep_as(const std::string& path, const std::string& second) {
   fs::create_hard_link(path, second, error);
   if (error) fs::copy_file(path, second, error);
   if (error) {
-    throw Error(fmt::format("{}: cannot be kept as {}: {}", path, second, error.message()));
+    throw Error(fmt::format("{}: cannot be kept as {}: {}.", path, second, error.message()));
   }
 }
 
 // What the user wants after a failure: another path, or the same once more.
 std::string ask(const std::string& path, const char* failure) {
   fmt::print(stderr,
-             "seq2seq: {}.\nThe training is still in memory. Make room and press Enter, or type "
+             "seq2seq: {}\nThe training is still in memory. Make room and press Enter, or type "
              "another file name: ",
              failure);
   std::string answer;
@@ -47,19 +47,39 @@ std::string ask(const std::string& path, const char* failure) {
   return answer.empty() ? path : answer;
 }
 
+// Saves in the folder for temporary files what could not be saved elsewhere.
+[[noreturn]] void take_refuge(const Checkpoint& checkpoint, const char* failure) {
+  const std::string refuge =
+      (fs::temp_directory_path() / fmt::format("seq2seq-{}.safetensors", getpid())).string();
+  try {
+    attune::nn::save_checkpoint(refuge, checkpoint);
+  } catch (const Error& second) {
+    throw Error(fmt::format("{} {} What was saved before is as it was.", failure, second.what()));
+  }
+  throw Error(fmt::format("{} The training is in {} instead: make room, and move it back.", failure,
+                          refuge));
+}
+
 }  // namespace
 
 void Output::prove(const Checkpoint& checkpoint) {
   std::error_code error;
   if (fs::is_directory(path_, error)) {
-    throw Error(fmt::format("{}: is a directory; name a file in it with --out", path_));
+    throw Error(fmt::format("{}: is a directory. Name a file in it with --out.", path_));
   }
   if (fs::exists(path_, error) && !replaces_own_) {
     require_checkpoint(path_);
     kept_ = path_ + ".old";
   }
-  const std::string trial = fmt::format("{}.trial-{}", path_, getpid());
-  attune::nn::save_checkpoint(trial, checkpoint);
+  const std::string trial = fmt::format("{}.trial", path_);
+  try {
+    attune::nn::save_checkpoint(trial, checkpoint);
+  } catch (const Error& failure) {
+    throw Error(
+        fmt::format("{} Nothing was trained: make room there, or name another file with "
+                    "--out.",
+                    failure.what()));
+  }
   fs::remove(trial, error);
 }
 
@@ -74,15 +94,8 @@ void Output::save_at_last(const Checkpoint& checkpoint) {
     try {
       return save(checkpoint);
     } catch (const Error& error) {
-      if (isatty(STDIN_FILENO) == 1) {
-        path_ = ask(path_, error.what());
-        continue;
-      }
-      const fs::path refuge =
-          fs::temp_directory_path() / fmt::format("seq2seq-{}.safetensors", getpid());
-      attune::nn::save_checkpoint(refuge.string(), checkpoint);
-      throw Error(fmt::format("{}; the training is saved in {} instead, move it once there is room",
-                              error.what(), refuge.string()));
+      if (isatty(STDIN_FILENO) == 0) return take_refuge(checkpoint, error.what());
+      path_ = ask(path_, error.what());
     }
   }
 }

@@ -1,11 +1,12 @@
 #include "examples/seq2seq/signals.h"
 
+#include <array>
 #include <csignal>
 
 namespace seq2seq {
 namespace {
 
-constexpr int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+constexpr std::array signals = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 
 volatile std::sig_atomic_t noted = 0;
 
@@ -18,13 +19,18 @@ void note(int signal) {
 
 }  // namespace
 
+// What is ignored stays ignored: nohup means it.
 StopRequests::StopRequests() {
   noted = 0;
-  for (const int signal : signals) std::signal(signal, note);
+  for (const int signal : signals) {
+    if (std::signal(signal, note) == SIG_IGN) std::signal(signal, SIG_IGN);
+  }
 }
 
 StopRequests::~StopRequests() {
-  for (const int signal : signals) std::signal(signal, SIG_DFL);
+  for (const int signal : signals) {
+    if (std::signal(signal, SIG_DFL) == SIG_IGN) std::signal(signal, SIG_IGN);
+  }
 }
 
 int StopRequests::received() const {

@@ -72,6 +72,7 @@ nn::TrainerOptions trainer_options(const Settings& settings, const Task& task) {
   options.label_smoothing = settings.real("label-smoothing");
   options.scheduled_sampling = settings.real("scheduled-sampling");
   options.validate_every = settings.whole("validate-every");
+  options.plateau.patience = 1;
   options.max_length = 2 * task.longest_target;
   return options;
 }
@@ -148,23 +149,23 @@ void introduce(const Settings& settings, const Task& task, const nn::Trainer& tr
   std::fflush(stdout);
 }
 
-// Why training ended, as a sentence.
+// Why training ended.
 std::string reason(nn::Ending ending, const Settings& settings) {
   switch (ending) {
     case nn::Ending::steps:
-      return fmt::format("All {} steps are done (--steps).", grouped(settings.whole("steps")));
+      return fmt::format("All {} steps are done (--steps)", grouped(settings.whole("steps")));
     case nn::Ending::epochs:
-      return fmt::format("All {} epochs are done (--epochs).", grouped(settings.whole("epochs")));
+      return fmt::format("All {} epochs are done (--epochs)", grouped(settings.whole("epochs")));
     case nn::Ending::patience:
-      return fmt::format("{} validations in a row brought nothing better (--patience).",
+      return fmt::format("{} validations in a row brought nothing better (--patience)",
                          settings.text("patience"));
     case nn::Ending::exact_match:
-      return fmt::format("Two validations in a row had {} % right (--stop-at).",
+      return fmt::format("Two validations in a row had {} % right (--stop-at)",
                          settings.text("stop-at"));
     case nn::Ending::stopped:
       break;
   }
-  return "Stopped.";
+  return "Stopped";
 }
 
 // How well the best parameters do: on dates that neither training nor validation has seen, or on
@@ -190,6 +191,7 @@ std::string quoted(const std::string& text) {
   constexpr std::string_view harmless =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=,./:@%";
   if (text.find_first_not_of(harmless) == std::string::npos) return text;
+  if (text.find_first_of("\"$`\\!") == std::string::npos) return '"' + text + '"';
   std::string result = "'";
   for (const char c : text) result += c == '\'' ? "'\\''" : std::string(1, c);
   return result + "'";
@@ -251,9 +253,10 @@ void train(Settings& settings, const RunOptions& options, const std::string& pro
   const nn::Ending ending = session.run(limits(settings));
   output.save_at_last(session.checkpoint());
   if (ending == nn::Ending::stopped) leave(session.signal(), program, trainer, output.path());
-  fmt::print("{}{} {} steps in {}, {} epochs.\n", options.quiet ? "" : "\n",
-             reason(ending, settings), grouped(trainer.steps()), clock_time(trainer.seconds()),
-             trainer.epochs());
+  fmt::print("{}{}: {} steps, {:.1f} epochs, {}.\n", options.quiet ? "" : "\n",
+             reason(ending, settings), grouped(trainer.steps()),
+             static_cast<double>(trainer.steps()) / static_cast<double>(trainer.steps_per_epoch()),
+             clock_time(trainer.seconds()));
   if (trainer.steps() == before) fmt::print("There was nothing left to do; allow more to go on.\n");
   report_test(session.checkpoint(), task);
   if (!options.quiet) suggest_next(program, settings, task, output.path());
