@@ -68,7 +68,7 @@ std::vector<std::string> aligned(const std::vector<T>& values) {
   std::size_t whole = 0, fraction = 0, exponent = 0, width = 0;
   for (const T value : values) {
     if (!std::isfinite(value)) {
-      width = std::max(width, fmt::formatted_size("{}", value));
+      width = std::max(width, fmt::format("{}", value).size());
       continue;
     }
     const Decimal& parts = decimals.emplace_back(decimal(value, format));
@@ -95,7 +95,7 @@ std::vector<std::string> aligned(const std::vector<T>& values) {
 
 std::vector<std::string> aligned(const std::vector<std::int64_t>& values) {
   std::size_t width = 0;
-  for (const auto value : values) width = std::max(width, fmt::formatted_size("{}", value));
+  for (const auto value : values) width = std::max(width, fmt::format("{}", value).size());
   std::vector<std::string> words;
   for (const auto value : values) words.push_back(fmt::format("{:>{}}", value, width));
   return words;

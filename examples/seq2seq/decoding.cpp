@@ -5,35 +5,11 @@
 #include <filesystem>
 
 #include "autograd/error.h"
-#include "examples/seq2seq/options.h"
 
 namespace seq2seq {
 
 namespace nn = attune::nn;
 using attune::Error;
-
-void add_decoding_options(CLI::App& command, Decoding& decoding) {
-  command.add_option("-m,--model", decoding.model, "The checkpoint that `seq2seq train` made")
-      ->type_name("FILE")
-      ->capture_default_str();
-  command
-      .add_option("-b,--beam", decoding.beam,
-                  "Keep the N best beginnings of an answer; 1 takes the likeliest token each time")
-      ->type_name("N")
-      ->check(whole_number(1, 1000))
-      ->capture_default_str();
-  command
-      .add_option("--length-penalty", decoding.length_penalty,
-                  "The higher, the longer the answers that win among the beam's")
-      ->type_name("A")
-      ->check(number(0, 10))
-      ->capture_default_str();
-  command
-      .add_option("--max-length", decoding.max_length,
-                  "Cut answers off after N tokens [twice the longest trained on]")
-      ->type_name("N")
-      ->check(whole_number(1, 100000));
-}
 
 nn::DecodeOptions decode_options(const Decoding& decoding, const nn::Checkpoint& checkpoint) {
   nn::DecodeOptions options;

@@ -2,7 +2,6 @@
 // What `translate` and `evaluate` have in common: a trained model, and how its answers are searched
 // for.
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 
@@ -20,9 +19,6 @@ struct Decoding {
   double length_penalty = 0.6;
   std::int64_t max_length = 0;  // tokens; 0: what the training data suggests
 };
-
-// Adds the options to a command; their values are in `decoding` once it is parsed.
-void add_decoding_options(CLI::App& command, Decoding& decoding);
 
 attune::nn::DecodeOptions decode_options(const Decoding& decoding,
                                          const attune::nn::Checkpoint& checkpoint);

@@ -4,14 +4,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "autograd/error.h"
 #include "examples/seq2seq/console.h"
-#include "examples/seq2seq/decoding.h"
-#include "examples/seq2seq/options.h"
 #include "examples/seq2seq/progress.h"
 #include "examples/seq2seq/task.h"
 #include "nn/data/dates.h"
@@ -23,12 +20,6 @@ namespace {
 namespace nn = attune::nn;
 namespace data = attune::data;
 using attune::Error;
-
-struct EvaluateOptions {
-  Decoding decoding;
-  std::string file;
-  std::int64_t mistakes = 0;
-};
 
 std::string remembered(const nn::Checkpoint& checkpoint, const std::string& setting) {
   const auto found = checkpoint.task.find(setting);
@@ -81,6 +72,8 @@ std::string list_mistakes(const std::vector<data::Pair>& pairs,
   return lines;
 }
 
+}  // namespace
+
 void evaluate(const EvaluateOptions& options) {
   const std::string& model = options.decoding.model;
   const nn::Checkpoint checkpoint = open_model(model);
@@ -98,29 +91,6 @@ void evaluate(const EvaluateOptions& options) {
   }
   write_out(list_mistakes(pairs, translations, translator.tokens(),
                           static_cast<std::size_t>(options.mistakes)));
-}
-
-}  // namespace
-
-void add_evaluate_command(CLI::App& app) {
-  CLI::App* const command =
-      app.add_subcommand("evaluate", "Measure a model on pairs it has not seen");
-  const auto options = std::make_shared<EvaluateOptions>();
-  command
-      ->add_option("-d,--data", options->file,
-                   "Pairs to translate: UTF-8 lines, source TAB target [the test dates]")
-      ->type_name("FILE");
-  add_decoding_options(*command, options->decoding);
-  command
-      ->add_option("--mistakes", options->mistakes, "Show the first N answers that are not right")
-      ->type_name("N")
-      ->check(whole_number(0, 1000000000));
-  command->footer(
-      "exact match     answers that are right in every token\n"
-      "token accuracy  tokens that are right and in their place\n"
-      "perplexity      e^(mean -log P of a right token, given those before it); 1 is perfect\n"
-      "BLEU            corpus BLEU-4 in percent, for models of words");
-  command->callback([options] { evaluate(*options); });
 }
 
 }  // namespace seq2seq

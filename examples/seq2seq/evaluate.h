@@ -1,11 +1,19 @@
 #pragma once
 // `seq2seq evaluate`: how well a model translates pairs it has not seen.
 
-#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+
+#include "examples/seq2seq/decoding.h"
 
 namespace seq2seq {
 
-// Adds the command, which runs once `app` has parsed it.
-void add_evaluate_command(CLI::App& app);
+struct EvaluateOptions {
+  Decoding decoding;
+  std::string file;           // pairs; empty for the test dates
+  std::int64_t mistakes = 0;  // how many to show
+};
+
+void evaluate(const EvaluateOptions& options);
 
 }  // namespace seq2seq

@@ -5,12 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "examples/seq2seq/console.h"
-#include "examples/seq2seq/decoding.h"
 #include "examples/seq2seq/progress.h"
 #include "nn/data/display_width.h"
 
@@ -19,11 +17,6 @@ namespace {
 
 namespace nn = attune::nn;
 namespace data = attune::data;
-
-struct InspectOptions {
-  std::string file = default_model;
-  bool vocabulary = false;
-};
 
 // Lines of a name and a value each, under a heading.
 class Section {
@@ -140,6 +133,8 @@ std::string table_of(const nn::NamedTensors& parameters) {
   return table + fmt::format("{:<{}}  {:<12}{:>10}\n", "total", width, "", grouped(total));
 }
 
+}  // namespace
+
 void inspect(const InspectOptions& options) {
   const nn::Checkpoint checkpoint = open_model(options.file);
   std::string text = describe_model(checkpoint);
@@ -148,19 +143,6 @@ void inspect(const InspectOptions& options) {
   text += describe_vocabulary("Source", checkpoint.source_vocabulary, options.vocabulary);
   text += describe_vocabulary("Target", checkpoint.target_vocabulary, options.vocabulary);
   write_out(text + table_of(checkpoint.parameters));
-}
-
-}  // namespace
-
-void add_inspect_command(CLI::App& app) {
-  CLI::App* const command = app.add_subcommand(
-      "inspect", "Show a checkpoint's options, vocabularies, training and parameters");
-  const auto options = std::make_shared<InspectOptions>();
-  command->add_option("file", options->file, "The checkpoint")
-      ->type_name("FILE")
-      ->capture_default_str();
-  command->add_flag("--vocabulary", options->vocabulary, "Show all tokens, with their ids");
-  command->callback([options] { inspect(*options); });
 }
 
 }  // namespace seq2seq

@@ -1,11 +1,17 @@
 #pragma once
 // `seq2seq inspect`: what is in a checkpoint.
 
-#include <CLI/CLI.hpp>
+#include <string>
+
+#include "examples/seq2seq/decoding.h"
 
 namespace seq2seq {
 
-// Adds the command, which runs once `app` has parsed it.
-void add_inspect_command(CLI::App& app);
+struct InspectOptions {
+  std::string file = default_model;
+  bool vocabulary = false;  // all of it
+};
+
+void inspect(const InspectOptions& options);
 
 }  // namespace seq2seq

@@ -7,9 +7,11 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <memory>
 #include <new>
 
 #include "autograd/error.h"
+#include "examples/seq2seq/checks.h"
 #include "examples/seq2seq/console.h"
 #include "examples/seq2seq/evaluate.h"
 #include "examples/seq2seq/inspect.h"
@@ -24,14 +26,155 @@ void fail(const char* sentence) {
   fmt::print(stderr, "seq2seq: {}\n", sentence);
 }
 
+CLI::Validator validator(const Check& check) {
+  return {[check](const std::string& text) { return check(text); }, ""};
+}
+
+// The options of `train` that its checkpoint remembers.
+void add_settings(CLI::App& command, Settings& settings) {
+  for (const Setting& setting : all_settings()) {
+    const auto give = [&settings, &setting](const std::string& value) {
+      settings.give(setting.name, value);
+    };
+    command.add_option_function<std::string>("--" + setting.name, give, setting.help)
+        ->check(validator(setting.check))
+        ->type_name(setting.type)
+        ->default_str(setting.value)
+        ->group(setting.group);
+  }
+}
+
+void add_train_command(CLI::App& app, int& status) {
+  CLI::App* const command =
+      app.add_subcommand("train", "Learn to translate: dates, or pairs of your own");
+  const auto options = std::make_shared<TrainOptions>();
+  add_settings(*command, options->settings);
+  command
+      ->add_option("-o,--out", options->out,
+                   "The checkpoint to write [dates.safetensors, or named after --data]")
+      ->type_name("FILE");
+  const CLI::Option* const resume =
+      command
+          ->add_option("--resume", options->resume_file,
+                       "Go on with a training that was interrupted, with its own options [--out]")
+          ->type_name("[FILE]")
+          ->expected(0, 1);
+  command->add_option("--save-every", options->save_every, "Steps between savings")
+      ->type_name("N")
+      ->check(validator(whole_number(1, 1000000000)))
+      ->capture_default_str();
+  command->add_option("--threads", options->threads, "[all cores]; changes no result")
+      ->type_name("N")
+      ->check(validator(whole_number(1, 1024)));
+  command->add_flag("-q,--quiet", options->quiet, "Print the result only");
+  command->footer(
+      "Without --data it learns to read dates as people write them, from 1900 to 2099:\n"
+      "  tuesday, 3rd of may 1994 -> 1994-05-03\n\n"
+      "Ctrl-C saves and stops; --resume then goes on to the very model that an uninterrupted\n"
+      "training makes. The checkpoint holds the parameters that validated best.\n\n"
+      "  seq2seq train\n"
+      "  seq2seq train --data pairs.tsv --tokens word --min-count 2 --out mine.safetensors\n"
+      "  seq2seq train --resume mine.safetensors --steps 20000");
+  command->callback([&app, &status, resume, options] {
+    options->resume = resume->count() > 0;
+    options->program = app.get_name();
+    status = train(*options);
+  });
+}
+
+void add_decoding_options(CLI::App& command, Decoding& decoding) {
+  command.add_option("-m,--model", decoding.model, "The checkpoint that `seq2seq train` made")
+      ->type_name("FILE")
+      ->capture_default_str();
+  command
+      .add_option("-b,--beam", decoding.beam,
+                  "Keep the N best beginnings of an answer; 1 takes the likeliest token each time")
+      ->type_name("N")
+      ->check(validator(whole_number(1, 1000)))
+      ->capture_default_str();
+  command
+      .add_option("--length-penalty", decoding.length_penalty,
+                  "The higher, the longer the answers that win among the beam's")
+      ->type_name("A")
+      ->check(validator(number(0, 10)))
+      ->capture_default_str();
+  command
+      .add_option("--max-length", decoding.max_length,
+                  "Cut answers off after N tokens [twice the longest trained on]")
+      ->type_name("N")
+      ->check(validator(whole_number(1, 100000)));
+}
+
+void add_translate_command(CLI::App& app) {
+  CLI::App* const command = app.add_subcommand(
+      "translate", "Translate texts, given as arguments or line by line on stdin");
+  const auto options = std::make_shared<TranslateOptions>();
+  command->add_option("text", options->texts, "Texts, each an argument of its own [stdin]")
+      ->type_name("TEXT");
+  add_decoding_options(*command, options->decoding);
+  command
+      ->add_option("-n,--n-best", options->candidates,
+                   "The N best answers to each text, one a line, and an empty line behind them")
+      ->type_name("N")
+      ->check(validator(whole_number(1, 1000)));
+  command->add_flag("-s,--scores", options->scores,
+                    "Before each answer its log-probability (natural) and a tab");
+  command->add_flag("-a,--attention", options->attention,
+                    "Below each answer a picture of where the model looked: the text along the "
+                    "top, the answer down the side");
+  command->add_flag("-u,--allow-unknown", options->allow_unknown,
+                    "Do not complain of tokens that the model was not trained on");
+  command
+      ->add_option("--max-source", options->max_source,
+                   "Refuse texts of more than N tokens [twice the longest trained on]")
+      ->type_name("N")
+      ->check(validator(whole_number(1, 1000000)));
+  command->footer(
+      "Line N of the output answers text N. A text that gets no answer, or a doubtful one, is\n"
+      "named on stderr, and in the end the exit status is 1.\n\n"
+      "  seq2seq translate --attention \"the 3rd of may '94\"\n"
+      "  seq2seq translate --beam 5 < texts > answers");
+  command->callback([options] { translate(*options); });
+}
+
+void add_evaluate_command(CLI::App& app) {
+  CLI::App* const command =
+      app.add_subcommand("evaluate", "Measure a model on pairs it has not seen");
+  const auto options = std::make_shared<EvaluateOptions>();
+  command
+      ->add_option("-d,--data", options->file,
+                   "Pairs to translate: UTF-8 lines, source TAB target [the test dates]")
+      ->type_name("FILE");
+  add_decoding_options(*command, options->decoding);
+  command
+      ->add_option("--mistakes", options->mistakes, "Show the first N answers that are not right")
+      ->type_name("N")
+      ->check(validator(whole_number(0, 1000000000)));
+  command->footer(
+      "exact match     answers that are right in every token\n"
+      "token accuracy  tokens that are right and in their place\n"
+      "perplexity      e^(mean -log P of a right token, given those before it); 1 is perfect\n"
+      "BLEU            corpus BLEU-4 in percent, for models of words");
+  command->callback([options] { evaluate(*options); });
+}
+
+void add_inspect_command(CLI::App& app) {
+  CLI::App* const command = app.add_subcommand(
+      "inspect", "Show a checkpoint's options, vocabularies, training and parameters");
+  const auto options = std::make_shared<InspectOptions>();
+  command->add_option("file", options->file, "The checkpoint")
+      ->type_name("FILE")
+      ->capture_default_str();
+  command->add_flag("--vocabulary", options->vocabulary, "Show all tokens, with their ids");
+  command->callback([options] { inspect(*options); });
+}
+
 // Runs the command that the arguments name; the exit status.
-int run(CLI::App& app, int argc, char** argv) {
+int run(CLI::App& app, int argc, char** argv, const int& status) {
   try {
     app.parse(argc, argv);
     write_out("");
-    return 0;
-  } catch (const CLI::RuntimeError& error) {
-    return error.get_exit_code();
+    return status;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // help was asked for
     fail(error.what());
@@ -53,7 +196,8 @@ int main(int argc, char** argv) {
   // A file that outgrows a limit is to be an error of writing it, not the end of the program.
   std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app("Learns to translate pairs of texts with a GRU encoder-decoder and attention.");
-  add_train_command(app);
+  int status = 0;
+  add_train_command(app, status);
   add_translate_command(app);
   add_evaluate_command(app);
   add_inspect_command(app);
@@ -65,5 +209,5 @@ int main(int argc, char** argv) {
       "  seq2seq translate --attention \"tuesday, 3rd of may 1994\"\n"
       "  seq2seq train --data pairs.tsv            learns pairs of your own: source TAB target\n\n"
       "Each command has a --help of its own.");
-  return run(app, argc, argv);
+  return run(app, argc, argv, status);
 }

@@ -7,7 +7,6 @@
 #include <charconv>
 
 #include "autograd/error.h"
-#include "examples/seq2seq/options.h"
 
 namespace seq2seq {
 namespace {
@@ -16,18 +15,8 @@ using attune::Error;
 
 constexpr std::int64_t any = std::int64_t{1} << 40;
 
-struct Setting {
-  std::string name;
-  std::string value;  // by default; empty where that depends on the task
-  std::string type;
-  std::string help;
-  CLI::Validator check;
-  std::string group;
-  bool may_change = false;  // on --resume
-};
-
-std::vector<Setting> settings() {
-  const CLI::Validator anything([](const std::string&) { return std::string(); }, "");
+std::vector<Setting> make_settings() {
+  const Check anything = [](const std::string&) { return std::string(); };
   const std::string data = "Data", model = "Model", training = "Training";
   return {
       {"data", "", "FILE", "Pairs to learn: UTF-8 lines, source TAB target [dates, generated]",
@@ -89,15 +78,18 @@ bool equal(const std::string& a, const std::string& b) {
 
 }  // namespace
 
-Settings::Settings(CLI::App& command) {
-  for (const Setting& setting : settings()) {
-    values_[setting.name] = setting.value;
-    CLI::Option* const option =
-        command.add_option("--" + setting.name, values_[setting.name], setting.help);
-    option->check(setting.check)->type_name(setting.type)->group(setting.group);
-    if (!setting.value.empty()) option->capture_default_str();
-    options_[setting.name] = option;
-  }
+const std::vector<Setting>& all_settings() {
+  static const std::vector<Setting> settings = make_settings();
+  return settings;
+}
+
+Settings::Settings() {
+  for (const Setting& setting : all_settings()) values_[setting.name] = setting.value;
+}
+
+void Settings::give(const std::string& name, const std::string& value) {
+  values_.at(name) = value;
+  given_.insert(name);
 }
 
 const std::string& Settings::text(const std::string& name) const {
@@ -132,13 +124,13 @@ void Settings::choose_defaults(std::int64_t pairs) {
 void Settings::resume(const std::map<std::string, std::string>& remembered,
                       const std::string& file) {
   std::vector<std::string> fixed, changeable;
-  for (const Setting& setting : settings()) {
+  for (const Setting& setting : all_settings()) {
     const auto found = remembered.find(setting.name);
     if (found == remembered.end()) {
       throw Error(
           fmt::format("{}: does not say with what --{} it was trained", file, setting.name));
     }
-    const bool given = options_[setting.name]->count() > 0;
+    const bool given = given_.contains(setting.name);
     if (setting.may_change) changeable.push_back("--" + setting.name);
     if (!given) {
       values_[setting.name] = found->second;

@@ -2,21 +2,35 @@
 // The options of `seq2seq train` that its checkpoint remembers, so that --resume need not be told
 // them again and can refuse those that would make it another training.
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "examples/seq2seq/checks.h"
+
 namespace seq2seq {
+
+struct Setting {
+  std::string name;
+  std::string value;  // by default; empty where that depends on the task
+  std::string type;
+  std::string help;
+  Check check;
+  std::string group;
+  bool may_change = false;  // on --resume
+};
+
+const std::vector<Setting>& all_settings();
 
 class Settings {
  public:
-  // Adds the options to the command; their values are here once it is parsed.
-  explicit Settings(CLI::App& command);
-  Settings(const Settings&) = delete;  // the command holds addresses of the values
-  Settings& operator=(const Settings&) = delete;
+  Settings();
+
+  // What the user gave.
+  void give(const std::string& name, const std::string& value);
 
   const std::string& text(const std::string& name) const;
   std::int64_t whole(const std::string& name) const;
@@ -35,7 +49,7 @@ class Settings {
 
  private:
   std::map<std::string, std::string> values_;
-  std::map<std::string, const CLI::Option*> options_;
+  std::set<std::string> given_;
 };
 
 }  // namespace seq2seq

@@ -4,14 +4,12 @@
 
 #include <cmath>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string_view>
 
 #include "autograd/kernels/parallel.h"
 #include "autograd/random.h"
 #include "examples/seq2seq/decoding.h"
-#include "examples/seq2seq/options.h"
 #include "examples/seq2seq/output.h"
 #include "examples/seq2seq/session.h"
 #include "examples/seq2seq/settings.h"
@@ -26,16 +24,6 @@ namespace data = attune::data;
 namespace nn = attune::nn;
 using attune::Error;
 
-// What a checkpoint does not remember.
-struct RunOptions {
-  std::string out;
-  const CLI::Option* resume = nullptr;
-  std::string resume_file;
-  std::int64_t save_every = 200;
-  std::int64_t threads = 0;  // 0: as many as there are cores
-  bool quiet = false;
-};
-
 // The checkpoint that is written where --out names none.
 std::string default_output(const Settings& settings) {
   if (settings.dates()) return default_model;
@@ -43,10 +31,10 @@ std::string default_output(const Settings& settings) {
 }
 
 // The checkpoint to go on from; empty if the training is a new one.
-std::string resumed_file(const RunOptions& options, const Settings& settings) {
-  if (options.resume->count() == 0) return "";
+std::string resumed_file(const TrainOptions& options) {
+  if (!options.resume) return "";
   if (!options.resume_file.empty()) return options.resume_file;
-  return options.out.empty() ? default_output(settings) : options.out;
+  return options.out.empty() ? default_output(options.settings) : options.out;
 }
 
 nn::Seq2SeqOptions model_options(const Settings& settings, const Task& task) {
@@ -211,20 +199,20 @@ void suggest_next(const std::string& program, const Settings& settings, const Ta
     fmt::print("{} train --data pairs.tsv    # your own: source TAB target\n", start);
 }
 
-// The end of a run that a signal ended.
-[[noreturn]] void leave(int signal, const std::string& program, const nn::Trainer& trainer,
-                        const std::string& file) {
+void say_how_to_resume(const std::string& program, const nn::Trainer& trainer,
+                       const std::string& file) {
   fmt::print("Stopped after step {} and saved. To go on:\n  {} train --resume{}\n",
              grouped(trainer.steps()), quoted(program),
              file == default_model ? "" : " " + quoted(file));
-  throw CLI::RuntimeError(128 + signal);
 }
 
-// Everything that `seq2seq train` does.
-void train(Settings& settings, const RunOptions& options, const std::string& program) {
+}  // namespace
+
+int train(const TrainOptions& options) {
+  Settings settings = options.settings;
   if (options.threads > 0) attune::set_num_threads(static_cast<int>(options.threads));
   std::optional<nn::Checkpoint> earlier;
-  const std::string resumed = resumed_file(options, settings);
+  const std::string resumed = resumed_file(options);
   if (!resumed.empty()) {
     earlier = open_model(resumed);
     settings.resume(earlier->task, resumed);
@@ -252,50 +240,18 @@ void train(Settings& settings, const RunOptions& options, const std::string& pro
   const std::int64_t before = trainer.steps();
   const nn::Ending ending = session.run(limits(settings));
   output.save_at_last(session.checkpoint());
-  if (ending == nn::Ending::stopped) leave(session.signal(), program, trainer, output.path());
+  if (ending == nn::Ending::stopped) {
+    say_how_to_resume(options.program, trainer, output.path());
+    return 128 + session.signal();
+  }
   fmt::print("{}{}: {} steps, {:.1f} epochs, {}.\n", options.quiet ? "" : "\n",
              reason(ending, settings), grouped(trainer.steps()),
              static_cast<double>(trainer.steps()) / static_cast<double>(trainer.steps_per_epoch()),
              clock_time(trainer.seconds()));
   if (trainer.steps() == before) fmt::print("There was nothing left to do; allow more to go on.\n");
   report_test(session.checkpoint(), task);
-  if (!options.quiet) suggest_next(program, settings, task, output.path());
-}
-
-}  // namespace
-
-void add_train_command(CLI::App& app) {
-  CLI::App* const command =
-      app.add_subcommand("train", "Learn to translate: dates, or pairs of your own");
-  const auto settings = std::make_shared<Settings>(*command);
-  const auto options = std::make_shared<RunOptions>();
-  command
-      ->add_option("-o,--out", options->out,
-                   "The checkpoint to write [dates.safetensors, or named after --data]")
-      ->type_name("FILE");
-  options->resume =
-      command
-          ->add_option("--resume", options->resume_file,
-                       "Go on with a training that was interrupted, with its own options [--out]")
-          ->type_name("[FILE]")
-          ->expected(0, 1);
-  command->add_option("--save-every", options->save_every, "Steps between savings")
-      ->type_name("N")
-      ->check(whole_number(1, 1000000000))
-      ->capture_default_str();
-  command->add_option("--threads", options->threads, "[all cores]; changes no result")
-      ->type_name("N")
-      ->check(whole_number(1, 1024));
-  command->add_flag("-q,--quiet", options->quiet, "Print the result only");
-  command->footer(
-      "Without --data it learns to read dates as people write them, from 1900 to 2099:\n"
-      "  tuesday, 3rd of may 1994 -> 1994-05-03\n\n"
-      "Ctrl-C saves and stops; --resume then goes on to the very model that an uninterrupted\n"
-      "training makes. The checkpoint holds the parameters that validated best.\n\n"
-      "  seq2seq train\n"
-      "  seq2seq train --data pairs.tsv --tokens word --min-count 2 --out mine.safetensors\n"
-      "  seq2seq train --resume mine.safetensors --steps 20000");
-  command->callback([&app, settings, options] { train(*settings, *options, app.get_name()); });
+  if (!options.quiet) suggest_next(options.program, settings, task, output.path());
+  return 0;
 }
 
 }  // namespace seq2seq

@@ -1,11 +1,26 @@
 #pragma once
 // `seq2seq train`: learns dates, or pairs of the user's own, and leaves a checkpoint.
 
-#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+
+#include "examples/seq2seq/settings.h"
 
 namespace seq2seq {
 
-// Adds the command, which runs once `app` has parsed it.
-void add_train_command(CLI::App& app);
+struct TrainOptions {
+  Settings settings;
+  // What a checkpoint does not remember.
+  std::string out;  // the checkpoint to write; empty for one named after the data
+  bool resume = false;
+  std::string resume_file;  // empty: the one that would be written
+  std::int64_t save_every = 200;
+  std::int64_t threads = 0;  // 0: as many as there are cores
+  bool quiet = false;
+  std::string program;  // what the user called
+};
+
+// The exit status: 0, or 128 and its number if a signal ended the training.
+int train(const TrainOptions& options);
 
 }  // namespace seq2seq

@@ -9,31 +9,18 @@
 #include <cstdio>
 #include <cstring>
 #include <iostream>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "autograd/error.h"
 #include "examples/seq2seq/console.h"
-#include "examples/seq2seq/decoding.h"
 #include "examples/seq2seq/heatmap.h"
-#include "examples/seq2seq/options.h"
 
 namespace seq2seq {
 namespace {
 
 namespace nn = attune::nn;
 using attune::Error;
-
-struct TranslateOptions {
-  Decoding decoding;
-  std::vector<std::string> texts;
-  std::int64_t candidates = 1;
-  std::int64_t max_source = 0;  // tokens; 0: what the training data suggests
-  bool scores = false;
-  bool attention = false;
-  bool allow_unknown = false;
-};
 
 // A source is far longer than any trained on if it is longer than so many times the longest.
 constexpr std::int64_t far_longer = 2;
@@ -184,6 +171,8 @@ void answer_stdin(Run& run) {
   }
 }
 
+}  // namespace
+
 void translate(const TranslateOptions& options) {
   const Answerer answerer(options);
   if (options.texts.size() == 1) return answerer.answer(options.texts.front());
@@ -193,40 +182,6 @@ void translate(const TranslateOptions& options) {
     run.answer(text, fmt::format("argument {}", run.texts() + 1));
   }
   run.finish();
-}
-
-}  // namespace
-
-void add_translate_command(CLI::App& app) {
-  CLI::App* const command = app.add_subcommand(
-      "translate", "Translate texts, given as arguments or line by line on stdin");
-  const auto options = std::make_shared<TranslateOptions>();
-  command->add_option("text", options->texts, "Texts, each an argument of its own [stdin]")
-      ->type_name("TEXT");
-  add_decoding_options(*command, options->decoding);
-  command
-      ->add_option("-n,--n-best", options->candidates,
-                   "The N best answers to each text, one a line, and an empty line behind them")
-      ->type_name("N")
-      ->check(whole_number(1, 1000));
-  command->add_flag("-s,--scores", options->scores,
-                    "Before each answer its log-probability (natural) and a tab");
-  command->add_flag("-a,--attention", options->attention,
-                    "Below each answer a picture of where the model looked: the text along the "
-                    "top, the answer down the side");
-  command->add_flag("-u,--allow-unknown", options->allow_unknown,
-                    "Do not complain of tokens that the model was not trained on");
-  command
-      ->add_option("--max-source", options->max_source,
-                   "Refuse texts of more than N tokens [twice the longest trained on]")
-      ->type_name("N")
-      ->check(whole_number(1, 1000000));
-  command->footer(
-      "Line N of the output answers text N. A text that gets no answer, or a doubtful one, is\n"
-      "named on stderr, and in the end the exit status is 1.\n\n"
-      "  seq2seq translate --attention \"the 3rd of may '94\"\n"
-      "  seq2seq translate --beam 5 < texts > answers");
-  command->callback([options] { translate(*options); });
 }
 
 }  // namespace seq2seq

@@ -1,11 +1,24 @@
 #pragma once
 // `seq2seq translate`: answers for texts given as arguments or line by line on stdin.
 
-#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "examples/seq2seq/decoding.h"
 
 namespace seq2seq {
 
-// Adds the command, which runs once `app` has parsed it.
-void add_translate_command(CLI::App& app);
+struct TranslateOptions {
+  Decoding decoding;
+  std::vector<std::string> texts;  // empty: stdin
+  std::int64_t candidates = 1;
+  std::int64_t max_source = 0;  // tokens; 0: what the training data suggests
+  bool scores = false;
+  bool attention = false;
+  bool allow_unknown = false;
+};
+
+void translate(const TranslateOptions& options);
 
 }  // namespace seq2seq
