@@ -22,8 +22,7 @@ namespace attune {
 class TensorFunction {
  public:
   template <class F>
-  requires std::is_invocable_v < const F&, const std::vector<Tensor>
-  & > TensorFunction(F f)
+  requires(std::is_invocable_v<const F&, const std::vector<Tensor>&>) TensorFunction(F f)
       : function_([f = std::move(f)](const std::vector<Tensor>& inputs) {
           if constexpr (std::is_convertible_v<decltype(f(inputs)), Tensor>) {
             return std::vector<Tensor>{f(inputs)};
