@@ -237,8 +237,9 @@ void start(BackwardPass& pass, const std::vector<Tensor>& outputs,
            fmt::format("{} outputs but {} gradients", outputs.size(), gradients.size()));
   }
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    pass.give(edge_to(outputs[i]),
-              incoming(outputs[i], gradients.empty() ? Tensor() : gradients[i], caller, site));
+    Tensor gradient =
+        incoming(outputs[i], gradients.empty() ? Tensor() : gradients[i], caller, site);
+    pass.give(edge_to(outputs[i]), std::move(gradient));
   }
 }
 
