@@ -1,6 +1,7 @@
 #pragma once
 // Shapes and strides, the rules by which shapes broadcast, and the sentences said when they do not.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <initializer_list>
