@@ -54,10 +54,12 @@ void BackwardPass::run_node(std::size_t index) {
 void BackwardPass::run_rules(Node& node, std::span<Tensor> gradients) {
   const RunningNode running(&node);
   const Scope scope(&node.scope());
-  if (node.has_hooks()) call_hooks(node, gradients);
+  const bool ends_here = node.number() < oldest_;
+  if (node.has_hooks() && !ends_here) call_hooks(node, gradients);
   for (auto& [edge, gradient] : captures_) {
     if (edge.node.get() == &node) gradient = gradients[edge.output];
   }
+  if (ends_here) return;
   const auto wanted = [&](const Edge& edge) { return wants(edge); };
   if (restricted_ && std::none_of(node.edges().begin(), node.edges().end(), wanted)) return;
   if (node.released()) {
@@ -171,8 +173,8 @@ std::size_t BackwardPass::pop_newest() {
   return place;
 }
 
-void BackwardPass::restrict_to(const std::vector<Tensor>& outputs,
-                               const std::vector<Tensor>& inputs) {
+void BackwardPass::restrict_to(const std::vector<Tensor>& outputs, const std::vector<Edge>& inputs,
+                               std::uint64_t oldest) {
   std::vector<Node*> reached;
   {
     // Visiting marks nodes as belonging to a pass of its own, which gives them back at the end.
@@ -181,14 +183,15 @@ void BackwardPass::restrict_to(const std::vector<Tensor>& outputs,
     for (std::size_t i = 0; i < visit.places_.size(); ++i) {
       reached.push_back(visit.places_[i].node);
       for (const Edge& edge : visit.places_[i].node->edges()) {
-        if (edge.node) visit.place_of(edge.node.get());
+        if (edge.node && edge.node->number() >= oldest) visit.place_of(edge.node.get());
       }
     }
   }
   restricted_ = true;
-  for (const Tensor& input : inputs) {
-    captures_.emplace_back(edge_to(input), Tensor());
-    place_of(captures_.back().first.node.get());
+  oldest_ = oldest;
+  for (const Edge& input : inputs) {
+    captures_.emplace_back(input, Tensor());
+    place_of(input.node.get());
   }
   // Oldest first: a node is on the way if one of its inputs is.
   std::sort(reached.begin(), reached.end(),
@@ -262,7 +265,9 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   }
   for (const Tensor& output : outputs) incoming(output, output.detach(), "grad", site);
   BackwardPass pass({options.retain_graph, options.create_graph});
-  pass.restrict_to(outputs, inputs);
+  std::vector<Edge> ends;
+  for (const Tensor& input : inputs) ends.push_back(edge_to(input));
+  pass.restrict_to(outputs, ends);
   start(pass, outputs, options.gradients, "grad", site);
   pass.run();
   std::vector<Tensor> results;

@@ -55,8 +55,10 @@ class BackwardPass {
   BackwardPass& operator=(const BackwardPass&) = delete;
   ~BackwardPass();
 
-  // Restricts the pass to the nodes that lie between `outputs` and `inputs`.
-  void restrict_to(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs);
+  // Restricts the pass to the nodes that lie between `outputs` and `inputs`, and to those not older
+  // than number `oldest`: at an older one the gradient is captured before its hooks, and ends.
+  void restrict_to(const std::vector<Tensor>& outputs, const std::vector<Edge>& inputs,
+                   std::uint64_t oldest = 0);
   // Whether anybody needs a gradient there.
   bool wants(const Edge& edge) const;
   // Adds a gradient to what has arrived at an edge, summed down to the shape of the tensor there if
@@ -90,6 +92,7 @@ class BackwardPass {
   BackwardOptions options_;
   std::uint64_t id_;
   bool restricted_ = false;
+  std::uint64_t oldest_ = 0;
   std::vector<Place> places_;
   std::vector<std::size_t> vacant_;                          // places of nodes that have run
   std::vector<std::pair<std::uint64_t, std::size_t>> heap_;  // a node's rank and its place

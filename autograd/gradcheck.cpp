@@ -64,27 +64,6 @@ Tensor weights_for(const Tensor& output, Generator& generator) {
   return from_vector(values, output.shape());
 }
 
-// grad(), with zeros for inputs that the outputs do not depend on.
-std::vector<Tensor> gradients(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
-                              const std::vector<Tensor>& incoming, bool create_graph) {
-  std::vector<Tensor> reached;
-  std::vector<Tensor> incoming_there;
-  for (std::size_t k = 0; k < outputs.size(); ++k) {
-    if (!outputs[k].requires_grad()) continue;
-    reached.push_back(outputs[k]);
-    incoming_there.push_back(incoming[k]);
-  }
-  std::vector<Tensor> found(inputs.size());
-  if (!reached.empty()) {
-    found = grad(reached, inputs,
-                 {.gradients = incoming_there, .create_graph = create_graph, .allow_unused = true});
-  }
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!found[i].defined()) found[i] = zeros(inputs[i].shape(), DType::float64);
-  }
-  return found;
-}
-
 // The index of element number i in row-major order.
 Dims index_of(std::int64_t i, const Shape& shape) {
   Dims index = shape;
@@ -219,7 +198,7 @@ GradcheckReport examine(const char* caller, const TensorFunction& function,
   Generator generator(options.seed);
   std::vector<Tensor> weights;
   for (const Tensor& output : outputs) weights.push_back(weights_for(output, generator));
-  const auto elements = elements_of(inputs, gradients(outputs, inputs, weights, false));
+  const auto elements = elements_of(inputs, functional::pull_back(outputs, inputs, weights));
   for (const auto& [place, input, index, analytic] : elements) {
     const double numeric = central_difference(function, inputs, weights, place, options.eps);
     // Written so that a NaN is a mismatch.
@@ -263,7 +242,7 @@ GradcheckReport gradgradcheck(const TensorFunction& function, const std::vector<
     const EnableGrad enable_grad;
     const std::vector<Tensor> by(x.begin(), x.begin() + n);
     const std::vector<Tensor> incoming(x.begin() + n, x.end());
-    return gradients(function(by), by, incoming, recorded);
+    return functional::pull_back(function(by), by, incoming, recorded);
   };
   return examine("gradgradcheck", derivative, all, options, site);
 }

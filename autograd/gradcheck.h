@@ -6,38 +6,13 @@
 //     const GradcheckReport report = gradcheck(f, {a, b});
 //     if (!report) std::cerr << report;
 
-#include <functional>
 #include <iosfwd>
 #include <string>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
-#include "autograd/tensor.h"
+#include "autograd/functional.h"
 
 namespace attune {
-
-// A function of tensors: anything that can be called with a vector of them, and returns one Tensor
-// or a vector of them.
-class TensorFunction {
- public:
-  template <class F>
-  requires(std::is_invocable_v<const F&, const std::vector<Tensor>&>) TensorFunction(F f)
-      : function_([f = std::move(f)](const std::vector<Tensor>& inputs) {
-          if constexpr (std::is_convertible_v<decltype(f(inputs)), Tensor>) {
-            return std::vector<Tensor>{f(inputs)};
-          } else {
-            return f(inputs);
-          }
-        }) {}
-
-  std::vector<Tensor> operator()(const std::vector<Tensor>& inputs) const {
-    return function_(inputs);
-  }
-
- private:
-  std::function<std::vector<Tensor>(const std::vector<Tensor>&)> function_;
-};
 
 struct GradcheckOptions {
   // An element x is moved by eps max(1, |x|) to either side.

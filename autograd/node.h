@@ -22,6 +22,7 @@ class BackwardPass;
 struct Edge {
   Ref<Node> node;
   std::uint32_t output = 0;
+  friend bool operator==(const Edge& a, const Edge& b) = default;
 };
 
 class Node : public RefCounted {
