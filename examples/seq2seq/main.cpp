@@ -5,10 +5,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <memory>
 #include <new>
+#include <string>
+#include <vector>
 
 #include "autograd/error.h"
 #include "examples/seq2seq/checks.h"
@@ -40,6 +43,7 @@ void add_settings(CLI::App& command, Settings& settings) {
         ->check(validator(setting.check))
         ->type_name(setting.type)
         ->default_str(setting.value)
+        ->take_last()
         ->group(setting.group);
   }
 }
@@ -65,6 +69,7 @@ void add_train_command(CLI::App& app, int& status) {
       ->capture_default_str();
   command->add_option("--threads", options->threads, "[all cores]; changes no result")
       ->type_name("N")
+      ->take_last()
       ->check(validator(whole_number(1, 1024)));
   command->add_flag("-q,--quiet", options->quiet, "Print the result only");
   command->footer(
@@ -169,6 +174,15 @@ void add_inspect_command(CLI::App& app) {
   command->callback([options] { inspect(*options); });
 }
 
+// What is wrong with arguments that no option takes.
+std::string describe_extras(const CLI::App& app) {
+  const std::vector<std::string> extras = app.remaining(true);
+  const auto option = std::find_if(extras.begin(), extras.end(),
+                                   [](const std::string& word) { return word.starts_with('-'); });
+  return option != extras.end() ? fmt::format("there is no option {}", *option)
+                                : fmt::format("nothing takes the argument \"{}\"", extras.front());
+}
+
 // Runs the command that the arguments name; the exit status.
 int run(CLI::App& app, int argc, char** argv, const int& status) {
   try {
@@ -177,7 +191,8 @@ int run(CLI::App& app, int argc, char** argv, const int& status) {
     return status;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // help was asked for
-    fail(error.what());
+    const bool extras = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+    fail(extras ? describe_extras(app).c_str() : error.what());
     const auto chosen = app.get_subcommands();
     const std::string command = chosen.empty() ? "" : " " + chosen.front()->get_name();
     fmt::print(stderr, "See {}{} --help.\n", app.get_name(), command);

@@ -1,0 +1,153 @@
+// Checkpoints: all of it comes back, damage is named, and a failure leaves the old file.
+
+#include "nn/checkpoint.h"
+
+#include <doctest/doctest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "nn/safetensors.h"
+#include "tests/difference.h"
+
+using namespace attune;
+using namespace attune::nn;
+using doctest::Contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = (fs::temp_directory_path() / "attune-test-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { fs::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+  std::size_t files() const {
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
+  }
+
+ private:
+  fs::path path_;
+};
+
+Checkpoint example() {
+  Checkpoint checkpoint;
+  checkpoint.options.source_vocabulary = 6;
+  checkpoint.options.target_vocabulary = 5;
+  checkpoint.options.embedding = 3;
+  checkpoint.options.hidden = 4;
+  checkpoint.options.attention_size = 2;
+  checkpoint.options.layers = 2;
+  checkpoint.options.dropout = 0.125;
+  checkpoint.options.attention = Attention::additive;
+  checkpoint.tokens = data::Tokens::word;
+  checkpoint.source_vocabulary = {"<pad>", "<bos>", "<eos>", "<unk>", "\"quoted\"", "né\n"};
+  checkpoint.target_vocabulary = {"<pad>", "<bos>", "<eos>", "<unk>", "ja"};
+  checkpoint.longest_source = 17;
+  checkpoint.longest_target = 19;
+  checkpoint.parameters = Seq2Seq(checkpoint.options).state_dict();
+  checkpoint.task = {{"seed", "3"}, {"data", "a b\t.tsv"}};
+  TrainingState training;
+  training.step = 7;
+  training.epoch = 1;
+  training.batch = 2;
+  training.seconds = 0.1;
+  training.parameters = Seq2Seq(checkpoint.options).state_dict();
+  training.optimiser = {{"step", tensor({7})}};
+  training.values = {{"random seed", "18446744073709551615"}};
+  checkpoint.training = training;
+  return checkpoint;
+}
+
+void check_equal(const NamedTensors& a, const NamedTensors& b) {
+  REQUIRE(a.size() == b.size());
+  for (const auto& [name, tensor] : a) {
+    const auto same = [&name = name](const auto& entry) { return entry.first == name; };
+    const auto other = std::find_if(b.begin(), b.end(), same);
+    REQUIRE(other != b.end());
+    CHECK(difference(tensor, other->second) == 0);
+  }
+}
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
+
+TEST_CASE("everything that is saved comes back") {
+  const Folder folder;
+  const Checkpoint saved = example();
+  save_checkpoint(folder / "a", saved);
+  const Checkpoint loaded = load_checkpoint(folder / "a");
+  CHECK(loaded.options.layers == 2);
+  CHECK(loaded.options.dropout == 0.125);
+  CHECK(loaded.options.attention == Attention::additive);
+  CHECK(loaded.tokens == saved.tokens);
+  CHECK(loaded.source_vocabulary == saved.source_vocabulary);
+  CHECK(loaded.target_vocabulary == saved.target_vocabulary);
+  CHECK(loaded.longest_source == 17);
+  CHECK(loaded.longest_target == 19);
+  CHECK(loaded.task == saved.task);
+  check_equal(loaded.parameters, saved.parameters);
+  REQUIRE(loaded.training);
+  CHECK(loaded.training->step == 7);
+  CHECK(loaded.training->epoch == 1);
+  CHECK(loaded.training->batch == 2);
+  CHECK(loaded.training->seconds == 0.1);
+  CHECK(loaded.training->values == saved.training->values);
+  check_equal(loaded.training->parameters, saved.training->parameters);
+  check_equal(loaded.training->optimiser, saved.training->optimiser);
+}
+
+TEST_CASE("what is no checkpoint, or damaged, is told with its path") {
+  const Folder folder;
+  save_checkpoint(folder / "whole", example());
+  const std::string whole = bytes_of(folder / "whole");
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{5}, whole.size() / 3, whole.size() - 1}) {
+    std::ofstream(folder / "cut", std::ios::binary) << whole.substr(0, size);
+    CHECK_THROWS_WITH_AS(load_checkpoint(folder / "cut"), Contains((folder / "cut").c_str()),
+                         Error);
+  }
+  CHECK_THROWS_WITH_AS(load_checkpoint(folder / "missing"), Contains("missing"), Error);
+  CHECK_THROWS_WITH_AS(load_checkpoint(folder / ""), Contains("directory"), Error);
+  save_safetensors(folder / "foreign", {{{"weight", ones({2})}}, {}});
+  CHECK_THROWS_WITH_AS(load_checkpoint(folder / "foreign"),
+                       Contains("this safetensors file is no checkpoint of attune"), Error);
+}
+
+TEST_CASE("parts that do not fit each other are no checkpoint") {
+  const Folder folder;
+  Checkpoint wide = example();
+  wide.options.hidden = 5;
+  save_checkpoint(folder / "a", wide);
+  CHECK_THROWS_WITH_AS(load_checkpoint(folder / "a"), Contains("damaged"), Error);
+  Checkpoint mute = example();
+  mute.target_vocabulary.pop_back();
+  save_checkpoint(folder / "a", mute);
+  CHECK_THROWS_WITH_AS(load_checkpoint(folder / "a"), Contains("4 tokens for 5 embeddings"), Error);
+}
+
+TEST_CASE("a save that fails leaves the old file and no other") {
+  const Folder folder;
+  save_checkpoint(folder / "a", example());
+  const std::string before = bytes_of(folder / "a");
+  fs::create_directory(folder / "sub");
+  CHECK_THROWS_AS(save_checkpoint(folder / "sub", example()), Error);
+  CHECK_THROWS_AS(save_checkpoint(folder / "nowhere/a", example()), Error);
+  CHECK(bytes_of(folder / "a") == before);
+  CHECK(folder.files() == 2);
+  save_checkpoint(folder / "a", example());
+  CHECK(folder.files() == 2);
+}
