@@ -534,8 +534,8 @@ void Examination::save_and_load() const {
   for (std::size_t k = 0; k < expected.size(); ++k) {
     if (distance(found[k], expected[k]) == 0) continue;
     fail(
-        fmt::format("output {} is another after saving, overwriting and loading the parameters: "
-                    "the layer computes with a tensor that is not registered.",
+        fmt::format("output {} is another after the parameters were saved, overwritten and "
+                    "loaded: the layer keeps something that the file does not hold.",
                     k));
   }
 }
