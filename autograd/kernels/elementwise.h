@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include "autograd/kernels/isa.h"
@@ -41,7 +42,15 @@ struct FormulaLoop {
   }
 
   static void entry(const void* formula, void* out, const void* const* in, std::int64_t n) {
-    vectorised<FormulaLoop>(formula, out, in, n);
+    // Models compute in float32, checks in float64, and integers are a few indices: each is
+    // compiled for as many instruction sets as it deserves.
+    if constexpr ((std::is_same_v<In, std::int64_t> || ...)) {
+      run(formula, out, in, n);
+    } else if constexpr ((std::is_same_v<In, double> || ...)) {
+      vectorised<FormulaLoop, Isa::avx2>(formula, out, in, n);
+    } else {
+      vectorised<FormulaLoop>(formula, out, in, n);
+    }
   }
 
  private:

@@ -30,11 +30,13 @@ template <class Kernel, class... Args>
 
 #undef ATTUNE_AVX512
 
-template <class Kernel, class... Args>
+// `best` is the best instruction set to compile for.
+template <class Kernel, Isa best = Isa::avx512, class... Args>
 void vectorised(Args... args) {
   switch (isa()) {
     case Isa::avx512:
-      return run_avx512<Kernel>(args...);
+      if constexpr (best == Isa::avx512) return run_avx512<Kernel>(args...);
+      [[fallthrough]];
     case Isa::avx2:
       return run_avx2<Kernel>(args...);
     case Isa::baseline:
@@ -44,7 +46,7 @@ void vectorised(Args... args) {
 
 #else
 
-template <class Kernel, class... Args>
+template <class Kernel, Isa best = Isa::baseline, class... Args>
 void vectorised(Args... args) {
   Kernel::run(args...);
 }
