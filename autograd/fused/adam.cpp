@@ -63,10 +63,11 @@ void adam_step(Tensor& parameter, const Tensor& gradient, Tensor& m, Tensor& v,
   });
 }
 
-void adam_composition(Tensor& parameter, const Tensor& gradient, Tensor& m, Tensor& v,
-                      const AdamStep& s) {
-  const NoGrad no_grad;
-  const auto t = static_cast<double>(s.t);
+namespace {
+
+// The first part of a step: decay and the two moments.
+void move_moments(Tensor& parameter, const Tensor& gradient, Tensor& m, Tensor& v,
+                  const AdamStep& s) {
   Tensor g = gradient * s.scale;
   if (s.decoupled) {
     parameter.mul_(1 - s.rate * s.decay);
@@ -75,8 +76,30 @@ void adam_composition(Tensor& parameter, const Tensor& gradient, Tensor& m, Tens
   }
   m.copy_(m * s.beta1 + g * (1 - s.beta1));
   v.copy_(v * s.beta2 + g * g * (1 - s.beta2));
+}
+
+// The second part, with `v` the second moment to divide by.
+void move_parameter(Tensor& parameter, const Tensor& m, const Tensor& v, const AdamStep& s) {
+  const auto t = static_cast<double>(s.t);
   const Tensor root = sqrt(v / (1 - std::pow(s.beta2, t))) + s.epsilon;
   parameter.copy_(parameter - s.rate * (m / (1 - std::pow(s.beta1, t))) / root);
+}
+
+}  // namespace
+
+void adam_composition(Tensor& parameter, const Tensor& gradient, Tensor& m, Tensor& v,
+                      const AdamStep& step) {
+  const NoGrad no_grad;
+  move_moments(parameter, gradient, m, v, step);
+  move_parameter(parameter, m, v, step);
+}
+
+void amsgrad_composition(Tensor& parameter, const Tensor& gradient, Tensor& m, Tensor& v,
+                         Tensor& largest, const AdamStep& step) {
+  const NoGrad no_grad;
+  move_moments(parameter, gradient, m, v, step);
+  largest.copy_(maximum(largest, v));
+  move_parameter(parameter, m, largest, step);
 }
 
 }  // namespace attune

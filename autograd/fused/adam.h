@@ -30,5 +30,8 @@ void adam_step(Tensor& parameter, const Tensor& gradient, Tensor& m, Tensor& v,
 // The same in ordinary ops: what adam_step must equal.
 void adam_composition(Tensor& parameter, const Tensor& gradient, Tensor& m, Tensor& v,
                       const AdamStep& step);
+// The same dividing by the largest second moment so far, `largest` (Reddi, Kale & Kumar 2018).
+void amsgrad_composition(Tensor& parameter, const Tensor& gradient, Tensor& m, Tensor& v,
+                         Tensor& largest, const AdamStep& step);
 
 }  // namespace attune

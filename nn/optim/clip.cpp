@@ -31,4 +31,13 @@ double clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm) {
   return norm;
 }
 
+void clip_grad_value(const std::vector<Tensor>& parameters, double limit) {
+  const NoGrad no_grad;
+  for (const Tensor& parameter : parameters) {
+    if (Tensor gradient = parameter.grad(); gradient.defined()) {
+      gradient.copy_(clamp(gradient, -limit, limit));
+    }
+  }
+}
+
 }  // namespace attune::optim

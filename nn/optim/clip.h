@@ -17,4 +17,7 @@ double clip_scale(double norm, double max_norm);
 // Scales the gradients down in place so that their norm is at most `max_norm`; the norm before.
 double clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm);
 
+// Holds every element of the gradients, in place, within [-limit, limit].
+void clip_grad_value(const std::vector<Tensor>& parameters, double limit);
+
 }  // namespace attune::optim

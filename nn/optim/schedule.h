@@ -10,6 +10,20 @@ namespace attune::optim {
 // Rises linearly from 1 / steps at step 1 to 1 at step `steps`, and stays.
 double warm_up(std::int64_t step, std::int64_t steps);
 
+// Falls along half a cosine from 1 at step 0 to `lowest` at step `steps`, and stays (Loshchilov &
+// Hutter 2017).
+double cosine(std::int64_t step, std::int64_t steps, double lowest = 0);
+
+// factor^(step / every), rounded down: a drop every so many steps.
+double step_decay(std::int64_t step, std::int64_t every, double factor);
+
+// factor^step.
+double exponential(std::int64_t step, double factor);
+
+// Rises linearly over `warmup` steps, then falls as 1 / sqrt(step) (Vaswani et al. 2017); 1 at step
+// `warmup`.
+double inverse_square_root(std::int64_t step, std::int64_t warmup);
+
 struct PlateauOptions {
   double factor = 0.5;        // of the rate, at every drop
   std::int64_t patience = 3;  // reports in a row without improvement that are borne

@@ -26,6 +26,13 @@ TEST_CASE("clip_grad_norm scales long gradients to the norm, and leaves short on
   CHECK(parameters[1].grad().item() == doctest::Approx(0.8));
 }
 
+TEST_CASE("every element is held within the limit") {
+  const auto parameters = parameters_with_gradients(-3, 0.5);
+  clip_grad_value(parameters, 1);
+  CHECK(parameters[0].grad().item() == -1);
+  CHECK(parameters[1].grad().item() == 0.5);
+}
+
 TEST_CASE("a gradient that is not finite is reported, not spread") {
   const auto parameters = parameters_with_gradients(NAN, 4);
   CHECK(std::isnan(clip_grad_norm(parameters, 1)));
