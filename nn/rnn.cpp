@@ -3,69 +3,217 @@
 #include <fmt/format.h>
 
 #include "autograd/fused/gru.h"
+#include "autograd/fused/lstm.h"
 #include "nn/linear.h"
 
 namespace attune::nn {
 
-GRUCell::GRUCell(std::int64_t input_size, std::int64_t hidden_size)
-    : weight_ih(
-          parameter("weight_ih", init::fan_in_uniform({3 * hidden_size, input_size}, hidden_size))),
+RecurrentCell::RecurrentCell(std::int64_t input_size, std::int64_t hidden_size, std::int64_t gates,
+                             bool bias)
+    : weight_ih(parameter("weight_ih",
+                          init::fan_in_uniform({gates * hidden_size, input_size}, hidden_size))),
       weight_hh(parameter("weight_hh",
-                          init::fan_in_uniform({3 * hidden_size, hidden_size}, hidden_size))),
-      bias_ih(parameter("bias_ih", init::fan_in_uniform({3 * hidden_size}, hidden_size))),
-      bias_hh(parameter("bias_hh", init::fan_in_uniform({3 * hidden_size}, hidden_size))) {}
+                          init::fan_in_uniform({gates * hidden_size, hidden_size}, hidden_size))) {
+  if (!bias) return;
+  bias_ih = parameter("bias_ih", init::fan_in_uniform({gates * hidden_size}, hidden_size));
+  bias_hh = parameter("bias_hh", init::fan_in_uniform({gates * hidden_size}, hidden_size));
+}
+
+namespace {
+
+Tensor affine(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return bias.defined() ? linear(x, weight, bias) : linear(x, weight);
+}
+
+Tensor squashed(const Tensor& x, Nonlinearity nonlinearity) {
+  return nonlinearity == Nonlinearity::tanh ? tanh(x) : relu(x);
+}
+
+// A step of the GRU with the reset gate before the product: `input` and the weight and bias of the
+// state are [.., 3 hidden].
+Tensor reset_before(const Tensor& input, const Tensor& h, const Tensor& weight,
+                    const Tensor& bias) {
+  const std::int64_t size = h.size(-1);
+  const auto gates = [&](const Tensor& x) { return slice(x, -1, 0, 2 * size); };
+  const auto candidate = [&](const Tensor& x) { return slice(x, -1, 2 * size, 3 * size); };
+  const Tensor of_gates = slice(weight, 0, 0, 2 * size);
+  const Tensor of_candidate = slice(weight, 0, 2 * size, 3 * size);
+  Tensor both = gates(input) + linear(h, of_gates);
+  Tensor n = candidate(input);
+  if (bias.defined()) {
+    both = both + gates(bias);
+    n = n + candidate(bias);
+  }
+  const std::vector<Tensor> parts = split(sigmoid(both), {size, size}, -1);
+  n = tanh(n + linear(parts[0] * h, of_candidate));
+  return n + parts[1] * (h - n);
+}
+
+}  // namespace
+
+Tensor RecurrentCell::from_input(const Tensor& x) const {
+  return affine(x, weight_ih, bias_ih);
+}
+Tensor RecurrentCell::from_state(const Tensor& h) const {
+  return affine(h, weight_hh, bias_hh);
+}
+
+Tensor RNNCell::forward(const Tensor& x, const Tensor& h) const {
+  const Scope in = scope();
+  return squashed(from_input(x) + from_state(h), nonlinearity_);
+}
 
 Tensor GRUCell::forward(const Tensor& x, const Tensor& h) const {
   const Scope in = scope();
-  return gru_gates(linear(x, weight_ih, bias_ih), linear(h, weight_hh, bias_hh), h);
+  if (reset_ == Reset::before) return reset_before(from_input(x), h, weight_hh, bias_hh);
+  return gru_gates(from_input(x), from_state(h), h);
 }
 
-GRU::GRU(std::int64_t input_size, std::int64_t hidden_size, GRUOptions options)
-    : hidden_size_(hidden_size), dropout_(child("dropout", Dropout(options.dropout))) {
+LSTMState LSTMCell::forward(const Tensor& x, const LSTMState& before) const {
+  const Scope in = scope();
+  auto [state, cell] = lstm_step(from_input(x) + from_state(before.state), before.cell);
+  return {state, cell};
+}
+
+Recurrent::Recurrent(std::int64_t input_size, std::int64_t hidden_size, std::int64_t gates,
+                     std::size_t states, const RecurrentOptions& options)
+    : hidden_size_(hidden_size),
+      gates_(gates),
+      states_(states),
+      dropout_(child("dropout", Dropout(options.dropout))) {
   for (std::int64_t layer = 0; layer < options.layers; ++layer) {
     auto& directions = layers_.emplace_back();
-    directions.push_back(direction(input_size, layer, false));
-    if (options.bidirectional) directions.push_back(direction(input_size, layer, true));
+    directions.push_back(direction(input_size, layer, false, options.bias));
+    if (options.bidirectional)
+      directions.push_back(direction(input_size, layer, true, options.bias));
     input_size = hidden_size * static_cast<std::int64_t>(directions.size());
   }
 }
 
-GRU::Direction GRU::direction(std::int64_t input_size, std::int64_t layer, bool reverse) {
-  const auto name = [&](const char* what) {
-    return fmt::format("{}_l{}{}", what, layer, reverse ? "_reverse" : "");
+Recurrent::Direction Recurrent::direction(std::int64_t input_size, std::int64_t layer, bool reverse,
+                                          bool bias) {
+  const auto named = [&](const char* what, const Shape& shape) {
+    return parameter(fmt::format("{}_l{}{}", what, layer, reverse ? "_reverse" : ""),
+                     init::fan_in_uniform(shape, hidden_size_));
   };
-  const std::int64_t gates = 3 * hidden_size_;
+  const std::int64_t rows = gates_ * hidden_size_;
   Direction result;
-  result.weight_ih =
-      parameter(name("weight_ih"), init::fan_in_uniform({gates, input_size}, hidden_size_));
-  result.weight_hh =
-      parameter(name("weight_hh"), init::fan_in_uniform({gates, hidden_size_}, hidden_size_));
-  result.bias_ih = parameter(name("bias_ih"), init::fan_in_uniform({gates}, hidden_size_));
-  result.bias_hh = parameter(name("bias_hh"), init::fan_in_uniform({gates}, hidden_size_));
+  result.weight_ih = named("weight_ih", {rows, input_size});
+  result.weight_hh = named("weight_hh", {rows, hidden_size_});
+  if (bias) {
+    result.bias_ih = named("bias_ih", {rows});
+    result.bias_hh = named("bias_hh", {rows});
+  }
   result.reverse = reverse;
   return result;
 }
 
-GRU::Result GRU::forward(const Tensor& x, const Tensor& lengths, const Tensor& initial) const {
-  const Scope in = scope();
+Recurrent::Sequence Recurrent::run_all(const Tensor& x, const Tensor& lengths,
+                                       const States& initial) const {
   const std::int64_t batch = x.size(0);
+  const auto beginning = [&](std::size_t state, std::int64_t index) {
+    const bool given = state < initial.size() && initial[state].defined();
+    return given ? select(initial[state], 0, index) : zeros({batch, hidden_size_}, x.dtype());
+  };
   Tensor input = x;
-  std::vector<Tensor> last_states;
+  std::vector<States> last(states_);
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
     if (layer > 0) input = dropout_.forward(input);
     std::vector<Tensor> outputs;
     for (const Direction& d : layers_[layer]) {
-      const auto index = static_cast<std::int64_t>(last_states.size());
-      const Tensor h0 =
-          initial.defined() ? select(initial, 0, index) : zeros({batch, hidden_size_}, x.dtype());
-      const Tensor gates = linear(input, d.weight_ih, d.bias_ih);  // [batch, time, 3 hidden]
-      const GRUSequence run = gru_sequence(gates, h0, d.weight_hh, d.bias_hh, lengths, d.reverse);
-      outputs.push_back(run.output);
-      last_states.push_back(run.state);
+      States first;
+      for (std::size_t k = 0; k < states_; ++k) {
+        first.push_back(beginning(k, static_cast<std::int64_t>(last[k].size())));
+      }
+      Sequence sequence = run(affine(input, d.weight_ih, d.bias_ih), first, d, lengths);
+      outputs.push_back(sequence.output);
+      for (std::size_t k = 0; k < states_; ++k) last[k].push_back(sequence.last[k]);
     }
     input = outputs.size() == 1 ? outputs[0] : cat(outputs, -1);
   }
-  return {input, stack(last_states, 0)};
+  Sequence result{input, {}};
+  for (const States& states : last) result.last.push_back(stack(states, 0));
+  return result;
+}
+
+namespace {
+
+// `step(input of the step, state before it)` over a sequence, with the rules for lengths.
+template <class Step>
+std::pair<Tensor, Tensor> run_steps(const Tensor& input, Tensor h, const Tensor& lengths,
+                                    bool reverse, const Step& step) {
+  const std::vector<Tensor> steps = unbind(input, 1);
+  std::vector<Tensor> outputs(steps.size());
+  for (std::size_t s = 0; s < steps.size(); ++s) {
+    const std::size_t t = reverse ? steps.size() - 1 - s : s;
+    const Tensor next = step(steps[t], h);
+    if (!lengths.defined()) {
+      outputs[t] = h = next;
+      continue;
+    }
+    const Tensor real = unsqueeze(gt(lengths, t), 1);  // [batch, 1]
+    outputs[t] = where(real, next, 0);
+    h = where(real, next, h);
+  }
+  const Shape none{input.size(0), 0, h.size(1)};
+  return {steps.empty() ? zeros(none, input.dtype()) : stack(outputs, 1), h};
+}
+
+// The fused kernels take a bias.
+Tensor bias_or_zeros(const Tensor& bias, const Tensor& weight) {
+  return bias.defined() ? bias : zeros({weight.size(0)}, weight.dtype());
+}
+
+}  // namespace
+
+RNN::Result RNN::forward(const Tensor& x, const Tensor& lengths, const Tensor& initial) const {
+  const Scope in = scope();
+  const Sequence all = run_all(x, lengths, {initial});
+  return {all.output, all.last[0]};
+}
+
+Recurrent::Sequence RNN::run(const Tensor& input, const States& initial, const Direction& direction,
+                             const Tensor& lengths) const {
+  const auto step = [&](const Tensor& from_input, const Tensor& h) {
+    return squashed(from_input + affine(h, direction.weight_hh, direction.bias_hh), nonlinearity_);
+  };
+  auto [output, state] = run_steps(input, initial[0], lengths, direction.reverse, step);
+  return {output, {state}};
+}
+
+GRU::Result GRU::forward(const Tensor& x, const Tensor& lengths, const Tensor& initial) const {
+  const Scope in = scope();
+  const Sequence all = run_all(x, lengths, {initial});
+  return {all.output, all.last[0]};
+}
+
+Recurrent::Sequence GRU::run(const Tensor& input, const States& initial, const Direction& direction,
+                             const Tensor& lengths) const {
+  if (reset_ == Reset::before) {
+    const auto step = [&](const Tensor& from_input, const Tensor& h) {
+      return reset_before(from_input, h, direction.weight_hh, direction.bias_hh);
+    };
+    auto [output, state] = run_steps(input, initial[0], lengths, direction.reverse, step);
+    return {output, {state}};
+  }
+  const GRUSequence sequence = gru_sequence(input, initial[0], direction.weight_hh,
+                                            bias_or_zeros(direction.bias_hh, direction.weight_hh),
+                                            lengths, direction.reverse);
+  return {sequence.output, {sequence.state}};
+}
+
+LSTM::Result LSTM::forward(const Tensor& x, const Tensor& lengths, const LSTMState& initial) const {
+  const Scope in = scope();
+  const Sequence all = run_all(x, lengths, {initial.state, initial.cell});
+  return {all.output, {all.last[0], all.last[1]}};
+}
+
+Recurrent::Sequence LSTM::run(const Tensor& input, const States& initial,
+                              const Direction& direction, const Tensor& lengths) const {
+  const LSTMSequence sequence = lstm_sequence(input, initial[0], initial[1], direction.weight_hh,
+                                              bias_or_zeros(direction.bias_hh, direction.weight_hh),
+                                              lengths, direction.reverse);
+  return {sequence.output, {sequence.state, sequence.cell}};
 }
 
 }  // namespace attune::nn

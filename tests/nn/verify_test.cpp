@@ -101,6 +101,53 @@ TEST_CASE("the GRU is sound, in layers and directions, with lengths") {
                      {randn({3, 2}), randn({3, 3})}));
 }
 
+TEST_CASE("the simple unit and the GRU with the reset gate before the product are sound") {
+  manual_seed(87);
+  const std::vector<Example> examples{{sequences(), Role::sequence}, {lengths(), Role::lengths}};
+  const VerifyOptions outputs{.outputs = {Role::sequence, Role::states}};
+  const auto check = [&](auto layer) {
+    const auto forward = [&](const Tensors& in) -> Tensors {
+      const auto result = layer.forward(in[0], in[1]);
+      return {result.output, result.state};
+    };
+    check_sound(verify(layer, forward, examples, outputs));
+  };
+  check(RNN(2, 3, {.bidirectional = true}));
+  check(RNN(2, 3, {.bias = false}, Nonlinearity::relu));
+  check(GRU(2, 3, {.bidirectional = true}, Reset::before));
+  check(GRU(2, 3, {.bias = false}));
+  RNNCell simple(2, 3);
+  check_sound(verify(simple, [&](const Tensors& in) { return simple.forward(in[0], in[1]); },
+                     {randn({3, 2}), randn({3, 3})}));
+  GRUCell before(2, 3, Reset::before);
+  check_sound(verify(before, [&](const Tensors& in) { return before.forward(in[0], in[1]); },
+                     {randn({3, 2}), randn({3, 3})}));
+}
+
+TEST_CASE("the LSTM is sound, in layers and directions, with lengths") {
+  for (const bool both : {false, true}) {
+    manual_seed(88);
+    LSTM lstm(2, 3, {.layers = 2, .bidirectional = both, .bias = both});
+    const auto forward = [&](const Tensors& in) -> Tensors {
+      const LSTM::Result result = lstm.forward(in[0], in[1], {in[2], in[3]});
+      return {result.output, result.last.state, result.last.cell};
+    };
+    const Shape states{both ? 4 : 2, 3, 3};
+    check_sound(verify(lstm, forward,
+                       {{sequences(), Role::sequence},
+                        {lengths(), Role::lengths},
+                        {randn(states), Role::states},
+                        {randn(states), Role::states}},
+                       {.outputs = {Role::sequence, Role::states, Role::states}, .causal = !both}));
+  }
+  LSTMCell cell(2, 3);
+  const auto forward = [&](const Tensors& in) -> Tensors {
+    const LSTMState next = cell.forward(in[0], {in[1], in[2]});
+    return {next.state, next.cell};
+  };
+  check_sound(verify(cell, forward, {randn({3, 2}), randn({3, 3}), randn({3, 3})}));
+}
+
 TEST_CASE("attention is sound with every score") {
   for (const Attention kind :
        {Attention::additive, Attention::dot, Attention::general, Attention::scaled}) {
