@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "autograd/kernels/isa.h"
+#include "autograd/kernels/lanes.h"
 #include "autograd/kernels/math.h"
 #include "autograd/kernels/parallel.h"
 
@@ -25,20 +26,6 @@ T largest(const T* in, std::int64_t n) {
   T result = in[0];
   for (std::int64_t l = 0; l < lanes; ++l) result = std::max(result, partial[l]);
   for (; i < n; ++i) result = std::max(result, in[i]);
-  return result;
-}
-
-// sum_i f(i), in independent lanes.
-template <class T, class F>
-T sum_of(std::int64_t n, F f) {
-  T partial[lanes] = {};
-  std::int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    for (std::int64_t l = 0; l < lanes; ++l) partial[l] += f(i + l);
-  }
-  T result = 0;
-  for (std::int64_t l = 0; l < lanes; ++l) result += partial[l];
-  for (; i < n; ++i) result += f(i);
   return result;
 }
 
