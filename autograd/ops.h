@@ -3,6 +3,7 @@
 // broadcast by the usual rules, take dimensions counted from the front or (negative) from the back,
 // and throw Error with the op's name, the shapes and the caller's line when they are misused.
 
+#include <string_view>
 #include <vector>
 
 #include "autograd/tensor.h"
@@ -129,6 +130,7 @@ Tensor leaky_relu(Operand x, double negative_slope = 0.01);  // x if x > 0, else
 Tensor silu(Operand x);                                      // x sigmoid(x)
 Tensor softplus(Operand x);                                  // log(1 + e^x)
 Tensor gelu(Operand x);                                      // x P(normal < x), with erf
+Tensor gelu_tanh(Operand x);                                 // the same approximately, with tanh
 Tensor clamp(Operand x, double low, double high);            // x held within [low, high]
 
 // Reductions (ops/reduce.cpp): over the dimensions named, all if none is; keepdim leaves size 1.
@@ -136,8 +138,11 @@ Tensor sum(Operand x, const Dims& dims = {}, bool keepdim = false);
 Tensor mean(Operand x, const Dims& dims = {}, bool keepdim = false);
 Tensor amax(Operand x, const Dims& dims = {}, bool keepdim = false);  // ties share the gradient
 Tensor amin(Operand x, const Dims& dims = {}, bool keepdim = false);  // ties share the gradient
+Tensor var(Operand x, const Dims& dims = {}, bool unbiased = true,
+           bool keepdim = false);  // mean squared deviation; unbiased divides by n - 1
 Tensor logsumexp(Operand x, const Dims& dims,
                  bool keepdim = false);                            // log sum e^x, without overflow
+Tensor cumsum(Operand x, std::int64_t dim);                        // sums of the first 1, 2, ...
 Tensor argmax(Operand x, std::int64_t dim, bool keepdim = false);  // int64; the first of ties
 // The k largest along a dimension, largest first, and where they stood (int64; the first of ties).
 struct TopK {
@@ -150,6 +155,18 @@ Tensor sum_to(Operand x, const Shape& shape);
 // Products (ops/matmul.cpp): [.., m, k] x [.., k, n] -> [.., m, n]. Leading dimensions broadcast; a
 // vector stands for a row on the left and a column on the right.
 Tensor matmul(Operand a, Operand b);
+// x W^T, and + b: [.., in], W [out, in], b [out] -> [.., out].
+Tensor linear(Operand x, Operand weight);
+Tensor linear(Operand x, Operand weight, Operand bias);
+// a W_o b for every o, and + bias: [.., n], [.., m], W [out, n, m], bias [out] -> [.., out].
+Tensor bilinear(Operand a, Operand b, Operand weight);
+Tensor bilinear(Operand a, Operand b, Operand weight, Operand bias);
+// Sums of products by Einstein's convention (ops/einsum.cpp): in "bij,bjk->bik" a letter names a
+// dimension; those not in the result are summed over. Without "->" the result has the letters that
+// stand once, in the order of the alphabet. A letter twice in one operand takes the diagonal; "..."
+// stands for dimensions without a letter, which broadcast.
+Tensor einsum(std::string_view equation, const std::vector<Tensor>& operands,
+              Site site = Site::current());
 
 // Shape (ops/shape.cpp): views where the strides allow it.
 Tensor reshape(Operand x, const Shape& shape);  // one size may be -1: whatever is left
@@ -196,11 +213,33 @@ Tensor embedding(Operand table, Operand ids, std::int64_t padding_id = -1);
 Tensor softmax(Operand x, std::int64_t dim = -1);      // e^x / sum e^x along a dimension
 Tensor log_softmax(Operand x, std::int64_t dim = -1);  // x - logsumexp x
 
-// Losses with a kernel of their own (fused/cross_entropy.cpp).
-enum class Reduction { none, sum, mean };
-// -log softmax(logits)[target] for logits [.., classes] and int64 targets [..]. Positions whose
-// target is ignore_index count neither in the sum nor in the mean. With label smoothing s the
-// target is (1 - s) one-hot + s / classes (Szegedy et al. 2016).
+// Normalisation over the last dimension (fused/norm.cpp); weight and bias [features] or undefined.
+// (x - mean) / sqrt(variance + eps) weight + bias (Ba, Kiros & Hinton 2016).
+Tensor layer_norm(Operand x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5);
+// x / sqrt(mean x^2 + eps) weight (Zhang & Sennrich 2019).
+Tensor rms_norm(Operand x, const Tensor& weight = {}, double eps = 1e-6);
+
+// Losses (ops/loss.cpp): of every element, or their sum, mean, or sum over the size of dimension 0.
+// Predictions and targets have one shape.
+enum class Reduction { none, sum, mean, batchmean };
+// (prediction - target)^2
+Tensor mse_loss(Operand prediction, Operand target, Reduction reduction = Reduction::mean);
+// |prediction - target|
+Tensor l1_loss(Operand prediction, Operand target, Reduction reduction = Reduction::mean);
+// d^2 / (2 beta) where d = |prediction - target| is below beta, else d - beta / 2 (Girshick 2015).
+Tensor smooth_l1_loss(Operand prediction, Operand target, double beta = 1,
+                      Reduction reduction = Reduction::mean);
+// -t log sigmoid(x) - (1 - t) log(1 - sigmoid(x)) for logits x and targets t within [0, 1].
+Tensor binary_cross_entropy_with_logits(Operand logits, Operand targets,
+                                        Reduction reduction = Reduction::mean);
+// t (log t - log p) for log p and probabilities t; 0 where t is.
+Tensor kl_div(Operand log_probabilities, Operand targets, Reduction reduction = Reduction::mean);
+// -log p[target] for log p [.., classes] and int64 targets [..]. Positions whose target is
+// ignore_index count neither in the sum nor in the mean.
+Tensor nll_loss(Operand log_probabilities, Operand targets, std::int64_t ignore_index = -100,
+                Reduction reduction = Reduction::mean);
+// nll_loss of log_softmax(logits), by a kernel of its own (fused/cross_entropy.cpp). With label
+// smoothing s the target is (1 - s) one-hot + s / classes (Szegedy et al. 2016).
 Tensor cross_entropy(Operand logits, Operand targets, std::int64_t ignore_index = -100,
                      double label_smoothing = 0, Reduction reduction = Reduction::mean);
 

@@ -6,13 +6,6 @@
 namespace attune::nn {
 
 // y = x W^T + b for x [.., in]: y [.., out].
-inline Tensor linear(Operand x, Operand weight) {
-  return matmul(x, transpose(weight));
-}
-inline Tensor linear(Operand x, Operand weight, Operand bias) {
-  return linear(x, weight) + bias;
-}
-
 class Linear : public Module {
  public:
   Linear(std::int64_t in, std::int64_t out, bool with_bias = true)

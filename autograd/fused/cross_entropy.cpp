@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "autograd/fused/fused.h"
 #include "autograd/kernels/softmax.h"
+#include "autograd/ops/loss.h"
 
 namespace attune {
 namespace {
@@ -21,8 +20,9 @@ Tensor composition(Operand logits, const Tensor& targets, Options options) {
   const Tensor log_probabilities = log_softmax(logits, -1);
   const Tensor classes = unsqueeze(where(ignored, 0, targets), -1);
   const Tensor of_target = squeeze(gather(log_probabilities, -1, classes), -1);
-  const Tensor of_all = mean(log_probabilities, {-1});
-  const Tensor losses = -(1 - options.smoothing) * of_target - options.smoothing * of_all;
+  Tensor losses = -(1 - options.smoothing) * of_target;
+  // Nothing times the mean would be no number where a logit is -inf.
+  if (options.smoothing > 0) losses = losses - options.smoothing * mean(log_probabilities, {-1});
   return masked_fill(losses, ignored, 0);
 }
 
@@ -57,28 +57,10 @@ Tensor row_losses(Operand logits, const Tensor& targets, Options options) {
 
 void check(Operand logits, Operand targets, std::int64_t ignored, double smoothing) {
   detail::check_floating("cross_entropy", logits);
-  const Shape& shape = logits->shape();
-  const bool fits = logits->rank() >= 1 && targets->dtype() == DType::int64 &&
-                    targets->shape() == Shape(std::span(shape.begin(), shape.size() - 1));
-  if (!fits) {
-    misuse("cross_entropy", logits.site(),
-           fmt::format("logits {} and targets {} {} do not belong together", to_string(shape),
-                       name(targets->dtype()), to_string(targets->shape())),
-           "Logits are [.., classes], targets int64 [..].");
-  }
+  detail::check_classes("cross_entropy", logits, targets, ignored);
   if (!(smoothing >= 0 && smoothing <= 1)) {
     misuse("cross_entropy", logits.site(),
            fmt::format("the label smoothing is {}, and must lie between 0 and 1", smoothing));
-  }
-  const std::vector<std::int64_t> classes = targets->to_vector<std::int64_t>();
-  const auto bad = std::find_if(classes.begin(), classes.end(), [&](std::int64_t c) {
-    return c != ignored && (c < 0 || c >= shape.back());
-  });
-  if (bad != classes.end()) {
-    misuse("cross_entropy", logits.site(),
-           fmt::format("target {} (element {} of {}) is none of the {} classes", *bad,
-                       bad - classes.begin(), to_string(targets->shape()), shape.back()),
-           "Positions to leave out carry ignore_index.");
   }
 }
 
@@ -91,11 +73,8 @@ Tensor cross_entropy(Operand logits, Operand targets, std::int64_t ignore_index,
   const Tensor flat_targets = reshape(targets->contiguous(), {targets->numel()});
   const Tensor rows = reshape(logits, {targets->numel(), logits->size(-1)});
   const Tensor losses = row_losses(here(rows), flat_targets, {ignore_index, label_smoothing});
-  if (reduction == Reduction::none) return reshape(here(losses), targets->shape());
-  const Tensor total = sum(here(losses));
-  if (reduction == Reduction::sum) return total;
-  const double counted = sum(to(ne(flat_targets, ignore_index), DType::int64)).item();
-  return div(here(total), counted);
+  const Tensor shaped = reshape(here(losses), targets->shape());
+  return detail::reduce_losses(here(shaped), reduction, detail::counted(targets, ignore_index));
 }
 
 }  // namespace attune

@@ -159,6 +159,20 @@ void argmax(std::int64_t* out, const T* in, std::int64_t outer, std::int64_t n,
                });
 }
 
+template <class T>
+void cumsum(T* out, const T* in, std::int64_t outer, std::int64_t n, std::int64_t inner) {
+  const std::int64_t slab = n * inner;
+  parallel_for(outer, std::max<std::int64_t>(1, grain / std::max<std::int64_t>(1, slab)),
+               [=](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t o = begin; o < end; ++o) {
+                   const T* const from = in + o * slab;
+                   T* const to = out + o * slab;
+                   std::copy_n(from, std::min(inner, slab), to);
+                   for (std::int64_t i = inner; i < slab; ++i) to[i] = to[i - inner] + from[i];
+                 }
+               });
+}
+
 template void reduce(Reduce, float*, const float*, std::int64_t, std::int64_t, std::int64_t);
 template void reduce(Reduce, double*, const double*, std::int64_t, std::int64_t, std::int64_t);
 template void reduce(Reduce, std::int64_t*, const std::int64_t*, std::int64_t, std::int64_t,
@@ -166,5 +180,8 @@ template void reduce(Reduce, std::int64_t*, const std::int64_t*, std::int64_t, s
 template void argmax(std::int64_t*, const float*, std::int64_t, std::int64_t, std::int64_t);
 template void argmax(std::int64_t*, const double*, std::int64_t, std::int64_t, std::int64_t);
 template void argmax(std::int64_t*, const std::int64_t*, std::int64_t, std::int64_t, std::int64_t);
+template void cumsum(float*, const float*, std::int64_t, std::int64_t, std::int64_t);
+template void cumsum(double*, const double*, std::int64_t, std::int64_t, std::int64_t);
+template void cumsum(std::int64_t*, const std::int64_t*, std::int64_t, std::int64_t, std::int64_t);
 
 }  // namespace attune

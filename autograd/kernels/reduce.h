@@ -1,5 +1,5 @@
 #pragma once
-// Reductions of contiguous memory seen as [outer, n, inner]: n becomes one.
+// Reductions of contiguous memory seen as [outer, n, inner]: n becomes one. And running sums.
 
 #include <cstdint>
 
@@ -15,5 +15,9 @@ void reduce(Reduce op, T* out, const T* in, std::int64_t outer, std::int64_t n, 
 // out[o, i] = the first k for which in[o, k, i] is largest.
 template <class T>
 void argmax(std::int64_t* out, const T* in, std::int64_t outer, std::int64_t n, std::int64_t inner);
+
+// out[o, k, i] = in[o, 0, i] + ... + in[o, k, i].
+template <class T>
+void cumsum(T* out, const T* in, std::int64_t outer, std::int64_t n, std::int64_t inner);
 
 }  // namespace attune

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "autograd/kernels/isa.h"
+#include "autograd/kernels/lanes.h"
 #include "autograd/kernels/math.h"
 #include "autograd/kernels/parallel.h"
 
@@ -28,20 +29,6 @@ T largest(const T* in, std::int64_t n) {
   return result;
 }
 
-// sum_i f(i), in independent lanes.
-template <class T, class F>
-T sum_of(std::int64_t n, F f) {
-  T partial[lanes] = {};
-  std::int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    for (std::int64_t l = 0; l < lanes; ++l) partial[l] += f(i + l);
-  }
-  T result = 0;
-  for (std::int64_t l = 0; l < lanes; ++l) result += partial[l];
-  for (; i < n; ++i) result += f(i);
-  return result;
-}
-
 template <class T>
 struct SoftmaxRow {
   static void run(T* __restrict out, const T* __restrict in, std::int64_t n) {
@@ -52,19 +39,25 @@ struct SoftmaxRow {
   }
 };
 
-// A row that is all -inf has no finite maximum to subtract; its logsumexp is -inf.
+// log sum e^in = max + log_sum. The parts are subtracted one after the other: their sum would be
+// rounded to the precision of large logits.
 template <class T>
-T logsumexp_of(const T* in, std::int64_t n) {
+struct LogSumExp {
+  T max, log_sum;
+};
+
+// A row that is all -inf has no finite maximum to subtract: its log_sum is no number.
+template <class T>
+LogSumExp<T> logsumexp_of(const T* in, std::int64_t n) {
   const T max = largest(in, n);
-  const T sum = sum_of<T>(n, [in, max](std::int64_t i) { return exp(in[i] - max); });
-  return max + log(sum);
+  return {max, log(sum_of<T>(n, [in, max](std::int64_t i) { return exp(in[i] - max); }))};
 }
 
 template <class T>
 struct LogSoftmaxRow {
   static void run(T* __restrict out, const T* __restrict in, std::int64_t n) {
-    const T total = logsumexp_of(in, n);
-    for (std::int64_t i = 0; i < n; ++i) out[i] = in[i] - total;
+    const auto [max, log_sum] = logsumexp_of(in, n);
+    for (std::int64_t i = 0; i < n; ++i) out[i] = in[i] - max - log_sum;
   }
 };
 
@@ -72,10 +65,12 @@ template <class T>
 struct CrossEntropyRow {
   static void run(T* loss, T* logsumexp, const T* __restrict in, std::int64_t n,
                   std::int64_t target, T smoothing) {
-    *logsumexp = logsumexp_of(in, n);
-    *loss = *logsumexp - (1 - smoothing) * in[target];
+    const auto [max, log_sum] = logsumexp_of(in, n);
+    *logsumexp = max + log_sum;
+    *loss = (1 - smoothing) * (max - in[target]) + log_sum;
     if (smoothing != 0) {
-      *loss -= smoothing / static_cast<T>(n) * sum_of<T>(n, [in](std::int64_t i) { return in[i]; });
+      const T below = sum_of<T>(n, [in, max = max](std::int64_t i) { return max - in[i]; });
+      *loss += smoothing / static_cast<T>(n) * below;
     }
   }
 };

@@ -32,11 +32,16 @@ Tensor div(Operand a, Operand b) {
       derivative<Uses::both>([](auto g, auto x, auto y) { return -g * x / (y * y); }));
 }
 
+// At 0 the derivatives are limits: x^0 is constant in x, and 0^p in p.
 Tensor pow(Operand x, Operand exponent) {
   return binary(
       "pow", x, exponent, [](auto x, auto p) { return pow(x, p); },
-      derivative<Uses::both>([](auto g, auto x, auto p) { return g * p * pow(x, p - 1); }),
-      derivative<Uses::both>([](auto g, auto x, auto p) { return g * pow(x, p) * log(x); }));
+      derivative<Uses::both>([](auto g, auto x, auto p) {
+        return g * p * pow(where(abs(x) + abs(p) > 0, x, constant(x, 1)), p - 1);
+      }),
+      derivative<Uses::both>([](auto g, auto x, auto p) {
+        return g * pow(x, p) * log(where(abs(x) > 0, x, constant(x, 1)));
+      }));
 }
 
 Tensor maximum(Operand a, Operand b) {

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "autograd/op.h"
+#include "autograd/ops/along.h"
 
 namespace attune {
 namespace {
@@ -29,17 +29,6 @@ Tensor checked(const char* op, Operand index, std::int64_t size, const char* wha
   }
   return flat;
 }
-
-// x seen as [outer, n, inner] around a dimension.
-struct Around {
-  std::int64_t outer = 1;
-  std::int64_t n;
-  std::int64_t inner = 1;
-  Around(const Shape& shape, std::size_t dim) : n(shape[dim]) {
-    for (std::size_t d = 0; d < dim; ++d) outer *= shape[d];
-    for (std::size_t d = dim + 1; d < shape.size(); ++d) inner *= shape[d];
-  }
-};
 
 void check_alike(const char* op, Operand x, const Shape& other, std::size_t but_for,
                  const char* what) {
@@ -123,7 +112,7 @@ Tensor index_select(Operand x, std::int64_t dim, Operand index) {
   Shape shape = x->shape();
   shape[d] = index->numel();
   Tensor value = empty(shape, x->dtype());
-  const Around around(x->shape(), d);
+  const detail::Around around(x->shape(), d);
   const auto slab = static_cast<std::size_t>(around.inner) * item_size(x->dtype());
   std::byte* out = value.bytes();
   for (std::int64_t o = 0; o < around.outer; ++o) {
@@ -153,7 +142,7 @@ Tensor index_add(Operand x, std::int64_t dim, Operand index, Operand source) {
   const Tensor at = checked("index_add", index, x->shape()[d], "index");
   const Tensor from = source->detach().contiguous();
   Tensor value = x->detach().clone();
-  const Around around(x->shape(), d);
+  const detail::Around around(x->shape(), d);
   dispatch_numeric(x->dtype(), [&]<class T>(T) {
     const T* in = from.raw<T>();
     for (std::int64_t o = 0; o < around.outer; ++o) {

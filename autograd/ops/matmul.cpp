@@ -1,4 +1,5 @@
-// Matrix products of any rank. All of them come down to one op on [.., m, k] x [.., k, n].
+// Matrix products of any rank, and layers of them. All of them come down to one op on [.., m, k] x
+// [.., k, n].
 
 #include <fmt/format.h>
 
@@ -85,9 +86,24 @@ Tensor multiply(const Tensor& left, const Tensor& right, const Shape& batch) {
                   : "The last size of the left must be the last but one of the right.");
 }
 
+// All dimensions but the last `but`.
+Shape first_sizes(const Tensor& x, std::size_t but) {
+  return Shape(std::span(x.shape().begin(), x.rank() - but));
+}
+
 // All dimensions but the last two.
 Shape leading(const Tensor& x) {
-  return Shape(std::span(x.shape().begin(), x.rank() - 2));
+  return first_sizes(x, 2);
+}
+
+// A bias has an element for each of the weight's outputs, its first dimension.
+void check_bias(const char* op, Operand bias, Operand weight) {
+  if (bias->rank() != 1 || (weight->rank() > 0 && bias->size(0) != weight->size(0))) {
+    misuse(op, bias.site(),
+           fmt::format("a bias {} does not fit a weight {}", to_string(bias->shape()),
+                       to_string(weight->shape())),
+           "The bias is [out], the first size of the weight.");
+  }
 }
 
 Shape common_batch(Operand a, Operand b) {
@@ -131,6 +147,49 @@ Tensor matmul(Operand a, Operand b) {
   return apply("matmul", {a, b}, multiply(a, b, batch),
                wrt(a, [b = save(b)](const Tensor& g) { return matmul(g, transpose(b())); }),
                wrt(b, [a = save(a)](const Tensor& g) { return matmul(transpose(a()), g); }));
+}
+
+Tensor linear(Operand x, Operand weight) {
+  detail::check_same_dtype("linear", x, weight);
+  if (weight->rank() != 2 || x->rank() == 0 || x->size(-1) != weight->size(1)) {
+    misuse("linear", x.site(),
+           fmt::format("an input {} does not fit a weight {}", to_string(x->shape()),
+                       to_string(weight->shape())),
+           "The input is [.., in], the weight [out, in].");
+  }
+  return matmul(x, {transpose(weight), x.site()});
+}
+
+Tensor linear(Operand x, Operand weight, Operand bias) {
+  check_bias("linear", bias, weight);
+  return linear(x, weight) + bias;
+}
+
+Tensor bilinear(Operand a, Operand b, Operand weight) {
+  detail::check_same_dtype("bilinear", a, b);
+  detail::check_same_dtype("bilinear", a, weight);
+  const Shape& w = weight->shape();
+  const bool fits = w.size() == 3 && a->rank() > 0 && a->rank() == b->rank() &&
+                    a->size(-1) == w[1] && b->size(-1) == w[2] &&
+                    first_sizes(a, 1) == first_sizes(b, 1);
+  if (!fits) {
+    misuse("bilinear", a.site(),
+           fmt::format("inputs {} and {} do not fit a weight {}", to_string(a->shape()),
+                       to_string(b->shape()), to_string(w)),
+           "The inputs are [.., n] and [.., m], the weight [out, n, m].");
+  }
+  const std::int64_t rows = numel(first_sizes(a, 1));
+  Shape shape = a->shape();
+  shape.back() = w[0];
+  const Tensor stacked = reshape(permute(weight, {1, 0, 2}), {w[1], w[0] * w[2]});  // [n, out m]
+  const Tensor a_w = reshape(matmul(reshape(a, {rows, w[1]}), stacked), {rows, w[0], w[2]});
+  const Tensor column = reshape(b, {rows, w[2], 1});
+  return reshape(matmul(a_w, column), shape);
+}
+
+Tensor bilinear(Operand a, Operand b, Operand weight, Operand bias) {
+  check_bias("bilinear", bias, weight);
+  return bilinear(a, b, weight) + bias;
 }
 
 }  // namespace attune

@@ -8,12 +8,13 @@
 #include <array>
 #include <numeric>
 
-#include "autograd/op.h"
+#include "autograd/ops/along.h"
 
 namespace attune {
 namespace {
 
-// Which dimensions go, and the shapes of the result with and without them.
+// Which dimensions go, and the shapes of the result with and without them. A scalar passes for a
+// row of one.
 struct Reduced {
   std::array<bool, max_rank> gone{};
   Shape kept_as_1;
@@ -22,7 +23,7 @@ struct Reduced {
 
   Reduced(const char* op, Operand x, const Dims& dims, bool keepdim) : kept_as_1(x->shape()) {
     for (const auto dim : dims) {
-      const std::size_t d = wrap_dim(op, x.site(), dim, x->rank());
+      const std::size_t d = wrap_dim(op, x.site(), dim, std::max<std::size_t>(x->rank(), 1));
       if (std::exchange(gone[d], true)) {
         misuse(op, x.site(),
                fmt::format("dimension {} is named twice in {}", dim, to_string(dims)));
@@ -114,35 +115,71 @@ Tensor amin(Operand x, const Dims& dims, bool keepdim) {
   return extreme("amin", Reduce::min, x, dims, keepdim);
 }
 
-// The maximum is subtracted, so that no exponential overflows, and added back as a constant. Where
-// it is infinite there is nothing to subtract it from.
+// The sum of squared deviations over n - 1, or n. Through the mean no gradient flows: the
+// deviations add up to 0.
+Tensor var(Operand x, const Dims& dims, bool unbiased, bool keepdim) {
+  detail::check_floating("var", x);
+  const Reduced plan("var", x, dims, keepdim);
+  const auto divisor = std::max<std::int64_t>(0, plan.count - unbiased);
+  const Tensor deviations = x->detach() - mean(x->detach(), dims, true);
+  return apply("var", {x}, sum(square(deviations), dims, keepdim) / divisor,
+               wrt(x, [x = save(x), dims, divisor, kept_as_1 = plan.kept_as_1](const Tensor& g) {
+                 const Tensor deviations = x() - mean(x(), dims, true);
+                 return reshape(g, kept_as_1) * deviations * (2 / static_cast<double>(divisor));
+               }));
+}
+
+// The maximum is subtracted, so that no exponential overflows, and added back. Where it is infinite
+// there is nothing to subtract it from.
 Tensor logsumexp(Operand x, const Dims& dims, bool keepdim) {
   detail::check_floating("logsumexp", x);
   const Reduced plan("logsumexp", x, dims, keepdim);
   if (plan.count == 0) return log(sum(x, dims, keepdim));
   const Tensor max = amax(x->detach(), dims, true);
   const Tensor finite = masked_fill(max, eq(abs(max), INFINITY), 0);
-  const Tensor total = log(sum(exp(x - finite), dims, true)) + finite;
-  return reshape(total, plan.result);
+  const Tensor total = log(sum(exp(x->detach() - finite), dims, true)) + finite;
+  Tensor y = reshape(total, plan.result);
+  auto kept = save_output(y);
+  return apply(
+      "logsumexp", {x}, std::move(y),
+      wrt(x, [x = save(x), y = std::move(kept), kept_as_1 = plan.kept_as_1](const Tensor& g) {
+        const Tensor total = reshape(y(), kept_as_1);
+        // A sum of nothing but e^-inf does not grow with any of them.
+        const Tensor finite = masked_fill(total, eq(total.detach(), -INFINITY), 0);
+        return reshape(g, kept_as_1) * exp(x() - finite);
+      }));
+}
+
+Tensor cumsum(Operand x, std::int64_t dim) {
+  detail::check_numeric("cumsum", x);
+  if (x->rank() == 0) {
+    return detail::of_scalar(x, [dim](Operand row) { return cumsum(row, dim); });
+  }
+  const detail::Around around(x->shape(), wrap_dim("cumsum", x.site(), dim, x->rank()));
+  const Tensor from = x->detach().contiguous();
+  Tensor value = empty(x->shape(), x->dtype());
+  dispatch_numeric(x->dtype(), [&]<class T>(T) {
+    cumsum(value.raw<T>(), from.raw<T>(), around.outer, around.n, around.inner);
+  });
+  return apply("cumsum", {x}, std::move(value),
+               wrt(x, [dim](const Tensor& g) { return flip(cumsum(flip(g, dim), dim), dim); }));
 }
 
 Tensor argmax(Operand x, std::int64_t dim, bool keepdim) {
   detail::check_numeric("argmax", x);
-  const std::size_t d = wrap_dim("argmax", x.site(), dim, x->rank());
+  if (x->rank() == 0) {
+    return detail::of_scalar(x, [dim](Operand row) { return argmax(row, dim); });
+  }
+  const detail::Around around(x->shape(), wrap_dim("argmax", x.site(), dim, x->rank()));
   const Reduced plan("argmax", x, {dim}, keepdim);
   if (plan.count == 0) {
     misuse("argmax", x.site(),
            fmt::format("dimension {} of {} is empty", dim, to_string(x->shape())));
   }
-  const Tensor rows = x->detach().contiguous();
-  const Shape& shape = x->shape();
-  const std::int64_t inner =
-      std::accumulate(shape.begin() + d + 1, shape.end(), std::int64_t{1}, std::multiplies<>());
-  const std::int64_t outer =
-      std::accumulate(shape.begin(), shape.begin() + d, std::int64_t{1}, std::multiplies<>());
+  const Tensor from = x->detach().contiguous();
   Tensor result = empty(plan.result, DType::int64);
   dispatch_numeric(x->dtype(), [&]<class T>(T) {
-    argmax(result.raw<std::int64_t>(), rows.raw<T>(), outer, shape[d], inner);
+    argmax(result.raw<std::int64_t>(), from.raw<T>(), around.outer, around.n, around.inner);
   });
   return result;
 }

@@ -2,7 +2,7 @@
 
 #include "autograd/kernels/softmax.h"
 
-#include "autograd/op.h"
+#include "autograd/ops/along.h"
 
 namespace attune {
 namespace {
@@ -18,17 +18,13 @@ Tensor along(const Tensor& x, std::size_t dim, Kernel kernel) {
   return last ? result : transpose(result, d, -1).contiguous();
 }
 
-// A scalar is a row of one.
-template <class Op>
-Tensor of_scalar(Op op, Operand x) {
-  return reshape({op(Operand(reshape(x, {1}), x.site()), 0), x.site()}, {});
-}
-
 }  // namespace
 
 Tensor softmax(Operand x, std::int64_t dim) {
   detail::check_floating("softmax", x);
-  if (x->rank() == 0) return of_scalar(softmax, x);
+  if (x->rank() == 0) {
+    return detail::of_scalar(x, [dim](Operand row) { return softmax(row, dim); });
+  }
   const std::size_t d = wrap_dim("softmax", x.site(), dim, x->rank());
   Tensor y =
       along(*x, d, [](const Tensor& out, const Tensor& in, std::int64_t rows, std::int64_t n) {
@@ -44,7 +40,9 @@ Tensor softmax(Operand x, std::int64_t dim) {
 
 Tensor log_softmax(Operand x, std::int64_t dim) {
   detail::check_floating("log_softmax", x);
-  if (x->rank() == 0) return of_scalar(log_softmax, x);
+  if (x->rank() == 0) {
+    return detail::of_scalar(x, [dim](Operand row) { return log_softmax(row, dim); });
+  }
   const std::size_t d = wrap_dim("log_softmax", x.site(), dim, x->rank());
   Tensor y =
       along(*x, d, [](const Tensor& out, const Tensor& in, std::int64_t rows, std::int64_t n) {

@@ -9,6 +9,8 @@ namespace {
 
 constexpr double sqrt_half = std::numbers::sqrt2 / 2;
 constexpr double density_at_0 = std::numbers::inv_sqrtpi * sqrt_half;  // of the normal distribution
+constexpr double gelu_scale = 2 * density_at_0;
+constexpr double gelu_cubic = 0.044715;
 
 }  // namespace
 
@@ -124,12 +126,26 @@ Tensor gelu(Operand x) {
       });
 }
 
+// x (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3) (Hendrycks & Gimpel 2016).
+Tensor gelu_tanh(Operand x) {
+  constexpr auto tanh_u = [](auto x) {
+    return tanh((x + x * x * x * constant(x, gelu_cubic)) * constant(x, gelu_scale));
+  };
+  return unary<Saves::input>(
+      "gelu_tanh", x, [tanh_u](auto x) { return x * (1 + tanh_u(x)) / 2; },
+      [tanh_u](auto g, auto x) {
+        const auto t = tanh_u(x);
+        const auto slope = (1 + x * x * constant(x, 3 * gelu_cubic)) * constant(x, gelu_scale);
+        return g * (1 + t + x * (1 - t * t) * slope) / 2;
+      });
+}
+
 Tensor clamp(Operand x, double low, double high) {
   return unary<Saves::input>(
       "clamp", x,
       [low, high](auto x) {
-        return where(x < constant(x, low), constant(x, low),
-                     where(x > constant(x, high), constant(x, high), x));
+        const auto raised = where(x < constant(x, low), constant(x, low), x);
+        return where(raised > constant(x, high), constant(x, high), raised);
       },
       [low, high](auto g, auto x) {
         return where(x < constant(x, low), constant(g, 0),

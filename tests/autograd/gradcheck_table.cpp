@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "autograd/ops.h"
 
@@ -106,11 +107,23 @@ std::vector<Row> functions_of_one_number() {
       elementwise("silu", silu, -4, 4),
       elementwise("softplus", softplus, -4, 4),
       elementwise("gelu", gelu, -4, 4),
+      elementwise("gelu_tanh", gelu_tanh, -4, 4),
       kinked("abs", [](const Tensor& x) { return abs(x); }),
       kinked("relu", [](const Tensor& x) { return relu(x); }),
       kinked("leaky_relu", [](const Tensor& x) { return leaky_relu(x, 0.3); }),
       kinked("clamp", [](const Tensor& x) { return clamp(x, -0.4, 0.2); }),
   };
+}
+
+// For ops of one tensor and a dimension of it, or as many more as said.
+Row along_dim(std::string op, Tensor (*f)(const Tensor&, std::int64_t), std::int64_t min_rank,
+              std::size_t more_dims = 0) {
+  return {
+      std::move(op), [=](Draw& draw) -> Example {
+        const Tensor x = draw.leaf(draw.shape(min_rank));
+        const std::int64_t dim = draw.dim(x.rank() + more_dims);
+        return {[=](const Tensors& in) { return f(in[0], dim); }, {x}, fmt::format("dim {}", dim)};
+      }};
 }
 
 // Reductions and products.
@@ -140,6 +153,19 @@ Row choice(std::string op, Reduce f) {
                     {x},
                     fmt::format("dims {}{}", to_string(dims), keepdim ? ", keepdim" : "")};
           }};
+}
+
+Example draw_var(Draw& draw) {
+  const Shape shape = draw.shape();
+  const bool empty = numel(shape) == 0;
+  const Tensor x = draw.leaf(empty ? Shape{2, 0, 3} : shape);
+  const Dims dims = empty ? Dims{0, -1} : draw.dims(x.rank());
+  const bool keepdim = draw.coin();
+  // The unbiased variance of one number is none.
+  const bool unbiased = draw.coin() && x.numel() > numel(sum(x, dims).shape());
+  return {[=](const Tensors& in) { return var(in[0], dims, unbiased, keepdim); },
+          {x},
+          fmt::format("dims {}, {}", to_string(dims), unbiased ? "unbiased" : "biased")};
 }
 
 Example draw_topk(Draw& draw) {
@@ -173,6 +199,74 @@ Example draw_matmul(Draw& draw) {
           {draw.leaf(vector_a ? Shape{inner} : a), draw.leaf(vector_b ? Shape{inner} : b)}};
 }
 
+Example draw_linear(Draw& draw, bool with_bias) {
+  const auto size = [&] { return draw.shape(1, 1)[0]; };
+  const std::int64_t in = size();
+  const std::int64_t out = size();
+  Shape shape = draw.shape(0, 3);
+  shape.push_back(in);
+  const Tensors inputs{draw.leaf(shape), draw.leaf({out, in})};
+  if (!with_bias) return {[](const Tensors& x) { return linear(x[0], x[1]); }, inputs};
+  return {[](const Tensors& x) { return linear(x[0], x[1], x[2]); },
+          {inputs[0], inputs[1], draw.leaf({out})}};
+}
+
+Example draw_bilinear(Draw& draw, bool with_bias) {
+  const auto size = [&] { return draw.shape(1, 1)[0]; };
+  Shape a = draw.shape(0, 2);
+  Shape b = a;
+  a.push_back(size());
+  b.push_back(size());
+  const std::int64_t out = size();
+  const Tensors inputs{draw.leaf(a), draw.leaf(b), draw.leaf({out, a.back(), b.back()})};
+  if (!with_bias) return {[](const Tensors& x) { return bilinear(x[0], x[1], x[2]); }, inputs};
+  return {[](const Tensors& x) { return bilinear(x[0], x[1], x[2], x[3]); },
+          {inputs[0], inputs[1], inputs[2], draw.leaf({out})}};
+}
+
+// The letters of an equation take any sizes, and "..." any shapes that broadcast.
+Example draw_einsum(Draw& draw) {
+  static const std::vector<std::string> equations{"ij->ji",
+                                                  "ij->",
+                                                  "ij",
+                                                  "ji",
+                                                  "ii",
+                                                  "ii->i",
+                                                  "bii->b",
+                                                  "i,i",
+                                                  "i,j->ij",
+                                                  "ij,ij->ij",
+                                                  "ij,jk->ik",
+                                                  "ij,jk",
+                                                  "bij,bjk->bik",
+                                                  "bij,bkj->bki",
+                                                  "bi,i->b",
+                                                  "aij,b->jb",
+                                                  "i,ij,j",
+                                                  "ij,jk,kl->il",
+                                                  "bqhf,bkhf->bhqk",
+                                                  "...ij,...jk->...ik",
+                                                  "...i->...",
+                                                  "...,...",
+                                                  "ab,cd->",
+                                                  "iij,jk->ik"};
+  const std::string equation = equations[draw.place(equations.size())];
+  const Shape dotted = draw.shape(0, 2);
+  std::map<char, std::int64_t> sizes;
+  Tensors inputs;
+  Shape shape;
+  for (const char c : equation.substr(0, equation.find("->")) + ',') {
+    if (c == ',') {
+      inputs.push_back(draw.leaf(std::exchange(shape, {})));
+    } else if (c == '.') {
+      shape = draw.broadcasting_to(dotted);
+    } else {
+      shape.push_back(sizes.try_emplace(c, draw.shape(1, 1)[0]).first->second);
+    }
+  }
+  return {[equation](const Tensors& x) { return einsum(equation, x); }, inputs, equation};
+}
+
 std::vector<Row> reductions_and_products() {
   return {
       reduction("sum", [](const Tensor& x, const Dims& d, bool keep) { return sum(x, d, keep); }),
@@ -181,9 +275,19 @@ std::vector<Row> reductions_and_products() {
       choice("amin", [](const Tensor& x, const Dims& d, bool keep) { return amin(x, d, keep); }),
       choice("logsumexp",
              [](const Tensor& x, const Dims& d, bool keep) { return logsumexp(x, d, keep); }),
+      {"var", draw_var},
+      along_dim(
+          "cumsum", [](const Tensor& x, std::int64_t dim) { return cumsum(x, dim); }, 0),
       {"topk", draw_topk},
       {"sum_to", draw_sum_to},
       {"matmul", draw_matmul},
+      {"linear(Operand, Operand)", [](Draw& draw) { return draw_linear(draw, false); }},
+      {"linear(Operand, Operand, Operand)", [](Draw& draw) { return draw_linear(draw, true); }},
+      {"bilinear(Operand, Operand, Operand)",
+       [](Draw& draw) { return draw_bilinear(draw, false); }},
+      {"bilinear(Operand, Operand, Operand, Operand)",
+       [](Draw& draw) { return draw_bilinear(draw, true); }},
+      {"einsum", draw_einsum},
   };
 }
 
@@ -264,17 +368,6 @@ Example draw_select(Draw& draw) {
   return {[=](const Tensors& in) { return select(in[0], d, index); },
           {draw.leaf(shape)},
           fmt::format("dim {}, index {}", d, index)};
-}
-
-// For ops of one tensor and a dimension of it, or as many more as said.
-Row along_dim(std::string op, Tensor (*f)(const Tensor&, std::int64_t), std::int64_t min_rank,
-              std::size_t more_dims = 0) {
-  return {
-      std::move(op), [=](Draw& draw) -> Example {
-        const Tensor x = draw.leaf(draw.shape(min_rank));
-        const std::int64_t dim = draw.dim(x.rank() + more_dims);
-        return {[=](const Tensors& in) { return f(in[0], dim); }, {x}, fmt::format("dim {}", dim)};
-      }};
 }
 
 // Through float32 and back: exact for multiples of 1/8, and linear, so that large steps do.
@@ -474,32 +567,121 @@ std::vector<Row> selections() {
   };
 }
 
-// Softmax and losses.
+// Softmax, normalisation and losses.
 
-Example draw_cross_entropy(Draw& draw) {
+Example draw_layer_norm(Draw& draw) {
+  Shape shape = draw.shape(1);
+  // One feature is its own mean; what is left is a difference of equal numbers.
+  shape.back() = draw.integer(2, 4);
+  const bool with_weight = draw.coin();
+  const bool with_bias = draw.coin();
+  Tensors inputs{draw.distinct(shape)};
+  if (with_weight) inputs.push_back(draw.leaf({shape.back()}));
+  if (with_bias) inputs.push_back(draw.leaf({shape.back()}));
+  return {[=](const Tensors& x) {
+            return layer_norm(x[0], with_weight ? x[1] : Tensor(), with_bias ? x.back() : Tensor(),
+                              0.1);
+          },
+          inputs, fmt::format("{}{}", with_weight ? "weight " : "", with_bias ? "bias" : "")};
+}
+
+Example draw_rms_norm(Draw& draw) {
+  const Tensor x = draw.leaf(draw.shape(1));
+  if (draw.coin()) return {[](const Tensors& in) { return rms_norm(in[0], {}, 0.1); }, {x}};
+  return {[](const Tensors& in) { return rms_norm(in[0], in[1], 0.1); },
+          {x, draw.leaf({x.size(-1)})}};
+}
+
+// The mean of nothing is no number.
+Reduction draw_reduction(Draw& draw, bool any) {
+  const auto reduction = static_cast<Reduction>(draw.integer(0, 3));
+  return reduction == Reduction::mean && !any ? Reduction::sum : reduction;
+}
+
+using Loss = Tensor (*)(const Tensor&, const Tensor&, Reduction);
+
+Row loss(std::string op, Loss f, double low = -2, double high = 2) {
+  return {std::move(op), [=](Draw& draw) -> Example {
+            const Shape shape = draw.shape();
+            const Reduction reduction = draw_reduction(draw, numel(shape) > 0);
+            return {[=](const Tensors& x) { return f(x[0], x[1], reduction); },
+                    {draw.leaf(shape), draw.leaf(shape, low, high)},
+                    fmt::format("reduction {}", static_cast<int>(reduction))};
+          }};
+}
+
+// For losses with a kink where the difference is some even multiple of 0.1.
+Row kinked_loss(std::string op, Loss f) {
+  return {std::move(op), [=](Draw& draw) -> Example {
+            const Shape shape = draw.shape();
+            const Reduction reduction = draw_reduction(draw, numel(shape) > 0);
+            return {[=](const Tensors& x) { return f(x[0], x[1] + 0.1, reduction); },
+                    {draw.distinct(shape), draw.distinct(shape)},
+                    fmt::format("reduction {}", static_cast<int>(reduction))};
+          }};
+}
+
+// Scores of classes, and targets some of which may be ignored.
+struct Classified {
+  Tensor scores;
+  Tensor targets;
+  std::int64_t ignored;
+  Reduction reduction;
+  std::string arguments() const {
+    return fmt::format("ignored {}, reduction {}", ignored, static_cast<int>(reduction));
+  }
+};
+
+Classified draw_classified(Draw& draw) {
   const Shape shape = draw.shape(0, 3);
   const std::int64_t classes = draw.integer(1, 4);
   const std::int64_t ignored = draw.coin() ? -100 : draw.integer(0, classes - 1);
-  Tensor targets = where(draw.mask(shape), draw.indices(shape, classes), ignored);
-  const double smoothing = draw.coin() ? 0 : draw.real(0, 1);
-  // The mean of nothing is no number.
+  const Tensor targets = where(draw.mask(shape), draw.indices(shape, classes), ignored);
   const bool any = sum(to(ne(targets, ignored), DType::int64)).item() > 0;
-  const auto reduction = static_cast<Reduction>(draw.integer(0, any ? 2 : 1));
-  Shape logits = shape;
-  logits.push_back(classes);
-  return {
-      [=](const Tensors& x) { return cross_entropy(x[0], targets, ignored, smoothing, reduction); },
-      {draw.leaf(logits)},
-      fmt::format("ignored {}, smoothing {}, reduction {}", ignored, smoothing,
-                  static_cast<int>(reduction))};
+  Shape of_scores = shape;
+  of_scores.push_back(classes);
+  return {draw.leaf(of_scores), targets, ignored, draw_reduction(draw, any)};
 }
 
-std::vector<Row> softmax_and_losses() {
+Example draw_nll_loss(Draw& draw) {
+  const Classified c = draw_classified(draw);
+  return {[c](const Tensors& x) { return nll_loss(x[0], c.targets, c.ignored, c.reduction); },
+          {c.scores},
+          c.arguments()};
+}
+
+Example draw_cross_entropy(Draw& draw) {
+  const Classified c = draw_classified(draw);
+  const double smoothing = draw.coin() ? 0 : draw.real(0, 1);
+  return {[=](const Tensors& x) {
+            return cross_entropy(x[0], c.targets, c.ignored, smoothing, c.reduction);
+          },
+          {c.scores},
+          fmt::format("{}, smoothing {}", c.arguments(), smoothing)};
+}
+
+std::vector<Row> softmax_norms_and_losses() {
   return {
       along_dim(
           "softmax", [](const Tensor& x, std::int64_t dim) { return softmax(x, dim); }, 0),
       along_dim(
           "log_softmax", [](const Tensor& x, std::int64_t dim) { return log_softmax(x, dim); }, 0),
+      {"layer_norm", draw_layer_norm},
+      {"rms_norm", draw_rms_norm},
+      loss("mse_loss",
+           [](const Tensor& x, const Tensor& y, Reduction r) { return mse_loss(x, y, r); }),
+      kinked_loss("l1_loss",
+                  [](const Tensor& x, const Tensor& y, Reduction r) { return l1_loss(x, y, r); }),
+      kinked_loss("smooth_l1_loss", [](const Tensor& x, const Tensor& y,
+                                       Reduction r) { return smooth_l1_loss(x, y, 0.4, r); }),
+      loss("binary_cross_entropy_with_logits",
+           [](const Tensor& x, const Tensor& y, Reduction r) {
+             return binary_cross_entropy_with_logits(x, y, r);
+           }),
+      loss(
+          "kl_div", [](const Tensor& x, const Tensor& y, Reduction r) { return kl_div(x, y, r); },
+          0.2, 1),
+      {"nll_loss", draw_nll_loss},
       {"cross_entropy", draw_cross_entropy},
   };
 }
@@ -509,7 +691,7 @@ std::vector<Row> softmax_and_losses() {
 std::vector<Row> gradcheck_table() {
   std::vector<Row> table;
   for (const auto& family : {arithmetic(), functions_of_one_number(), reductions_and_products(),
-                             movements(), selections(), softmax_and_losses()}) {
+                             movements(), selections(), softmax_norms_and_losses()}) {
     table.insert(table.end(), family.begin(), family.end());
   }
   return table;

@@ -1,0 +1,58 @@
+// Ops where a formula alone would divide nothing by nothing.
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "autograd/engine.h"
+#include "autograd/ops.h"
+
+using namespace attune;
+
+namespace {
+
+Tensor leaf(double value) {
+  return scalar(value, DType::float64).requires_grad_();
+}
+
+}  // namespace
+
+TEST_CASE("x^p at 0 has the derivatives of its limits") {
+  const Tensor zero = leaf(0);
+  const Tensor p = leaf(0);
+  CHECK(pow(zero, p).item() == 1);
+  CHECK(grad(pow(zero, p), zero).item() == 0);
+  CHECK(grad(pow(zero, p), p).item() == 0);
+  CHECK(grad(pow(zero, leaf(2)), zero).item() == 0);
+  const Tensor two = leaf(2);
+  CHECK(grad(pow(zero, two), two).item() == 0);
+}
+
+TEST_CASE("the logsumexp of nothing but -inf is -inf, and grows with none of them") {
+  const Tensor x = full({2, 3}, -INFINITY, DType::float64).requires_grad_();
+  const Tensor y = logsumexp(x, {1});
+  CHECK(y.to_vector<double>() == std::vector<double>(2, -INFINITY));
+  CHECK(grad(sum(y), x).to_vector<double>() == std::vector<double>(6, 0));
+}
+
+TEST_CASE("bounds in the wrong order clamp to the upper one") {
+  CHECK(clamp(tensor({-5, 0, 5}), 2, 1).to_vector<double>() == std::vector<double>{1, 1, 1});
+}
+
+TEST_CASE("a scalar passes for a row of one in reductions") {
+  const Tensor x = leaf(3);
+  for (const std::int64_t dim : {0, -1}) {
+    CHECK(sum(x, {dim}).item() == 3);
+    CHECK(amax(x, {dim}, true).shape() == Shape{});
+    CHECK(logsumexp(x, {dim}).item() == 3);
+    CHECK(var(x, {dim}, false).item() == 0);
+    CHECK(cumsum(x, dim).item() == 3);
+    CHECK(argmax(x, dim).item() == 0);
+  }
+}
+
+TEST_CASE("the unbiased variance of one number, and any of none, is no number") {
+  CHECK(std::isnan(var(leaf(3)).item()));
+  CHECK(std::isnan(var(zeros({0})).item()));
+  CHECK(std::isnan(var(zeros({0}), {}, false).item()));
+}
