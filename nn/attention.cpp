@@ -5,8 +5,6 @@
 #include <array>
 #include <cmath>
 
-#include "nn/linear.h"
-
 namespace attune::nn {
 
 Attended attend(const Score& score, const Tensor& queries, const Tensor& keys, const Tensor& values,
@@ -15,16 +13,22 @@ Attended attend(const Score& score, const Tensor& queries, const Tensor& keys, c
 }
 
 Attended attend_prepared(const Score& score, const Tensor& queries, const Tensor& prepared,
-                         const Tensor& values, const Tensor& mask) {
+                         const Tensor& values, const Tensor& mask, const Dropout* dropout) {
   const Tensor scores = score.scores(queries, prepared);  // [.., queries, keys]
   const Tensor weights = masked_softmax(scores, mask);    // [.., queries, keys]
-  return {matmul(weights, values), weights};              // [.., queries, value_size]
+  const Tensor kept = dropout ? dropout->forward(weights) : weights;
+  return {matmul(kept, values), weights};  // [.., queries, value_size]
 }
 
 // The masked scores become very small, but not -inf: a row of nothing else would be 0 / 0.
 Tensor masked_softmax(Operand scores, const Tensor& mask) {
   if (!mask.defined()) return softmax(scores);
   return masked_fill(softmax(masked_fill(scores, mask, -1e30)), mask, 0);
+}
+
+Tensor causal_mask(std::int64_t queries, std::int64_t keys) {
+  const Tensor query = unsqueeze(arange(0, static_cast<double>(queries)), 1);
+  return gt(arange(0, static_cast<double>(keys)), query + (keys - queries));
 }
 
 Tensor padding_mask(const Tensor& lengths, std::int64_t time) {
@@ -113,6 +117,70 @@ std::shared_ptr<Score> make_score(Attention attention, std::int64_t query_size,
       break;
   }
   throw Error("make_score: without attention there is no score.");
+}
+
+MultiheadAttention::MultiheadAttention(std::int64_t features, std::int64_t heads,
+                                       const MultiheadOptions& options)
+    : features_(features),
+      heads_(heads),
+      out_proj_(child("out_proj", Linear(features, features, options.bias))),
+      dropout_(child("dropout", Dropout(options.dropout))) {
+  if (heads < 1 || features % heads != 0) {
+    throw Error(
+        fmt::format("MultiheadAttention: {} features cannot be shared out among {} heads. "
+                    "Choose a multiple.",
+                    features, heads));
+  }
+  const std::int64_t key_size = options.key_size == 0 ? features : options.key_size;
+  const std::int64_t value_size = options.value_size == 0 ? features : options.value_size;
+  if (key_size == features && value_size == features) {
+    in_proj_weight_ = parameter("in_proj_weight", init::xavier_uniform({3 * features, features}));
+  } else {
+    q_proj_weight_ = parameter("q_proj_weight", init::xavier_uniform({features, features}));
+    k_proj_weight_ = parameter("k_proj_weight", init::xavier_uniform({features, key_size}));
+    v_proj_weight_ = parameter("v_proj_weight", init::xavier_uniform({features, value_size}));
+  }
+  if (options.bias) {
+    in_proj_bias_ = parameter("in_proj_bias", zeros({3 * features}));
+    const NoGrad no_grad;
+    out_proj_.bias.zero_();
+  }
+  const std::int64_t size = features / heads;
+  score_ = child("score", make_score(options.score, size, size, size));
+}
+
+Tensor MultiheadAttention::project_part(const Tensor& x, const Tensor& weight,
+                                        std::int64_t part) const {
+  const auto rows = [&](const Tensor& all) {
+    return slice(all, 0, part * features_, (part + 1) * features_);
+  };
+  const Tensor own = weight.defined() ? weight : rows(in_proj_weight_);
+  return in_proj_bias_.defined() ? linear(x, own, rows(in_proj_bias_)) : linear(x, own);
+}
+
+Tensor MultiheadAttention::by_heads(const Tensor& x) const {
+  return transpose(reshape(x, {x.size(0), x.size(1), heads_, features_ / heads_}), 1, 2);
+}
+
+MultiheadAttention::Projected MultiheadAttention::project(const Tensor& keys,
+                                                          const Tensor& values) const {
+  const Scope in = scope();
+  return {score_->prepare(by_heads(project_part(keys, k_proj_weight_, 1))),
+          by_heads(project_part(values, v_proj_weight_, 2))};
+}
+
+Attended MultiheadAttention::forward(const Tensor& queries, const Projected& to,
+                                     const Tensor& mask) const {
+  const Scope in = scope();
+  const Tensor q = by_heads(project_part(queries, q_proj_weight_, 0));
+  const auto [context, weights] = attend_prepared(*score_, q, to.keys, to.values, mask, &dropout_);
+  const Tensor joined = reshape(transpose(context, 1, 2), queries.shape());
+  return {out_proj_.forward(joined), weights};
+}
+
+Attended MultiheadAttention::forward(const Tensor& queries, const Tensor& keys,
+                                     const Tensor& values, const Tensor& mask) const {
+  return forward(queries, project(keys, values), mask);
 }
 
 }  // namespace attune::nn

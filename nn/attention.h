@@ -5,7 +5,9 @@
 #include <memory>
 #include <string_view>
 
+#include "nn/dropout.h"
 #include "nn/init.h"
+#include "nn/linear.h"
 #include "nn/module.h"
 
 namespace attune::nn {
@@ -66,13 +68,19 @@ struct Attended {
 // 0.
 Attended attend(const Score& score, const Tensor& queries, const Tensor& keys, const Tensor& values,
                 const Tensor& mask = {});
-// The same with keys that score.prepare() has seen.
+// The same with keys that score.prepare() has seen. `dropout`, if there is one, falls on the
+// weights that the values are summed with.
 Attended attend_prepared(const Score& score, const Tensor& queries, const Tensor& prepared,
-                         const Tensor& values, const Tensor& mask = {});
+                         const Tensor& values, const Tensor& mask = {},
+                         const Dropout* dropout = nullptr);
 
 // Softmax over the last dimension that gives weight 0 where the mask is true, everywhere if need
 // be.
 Tensor masked_softmax(Operand scores, const Tensor& mask);
+
+// The mask that lets no query look ahead: [queries, keys], true where the key stands after the
+// query. The last query stands beside the last key.
+Tensor causal_mask(std::int64_t queries, std::int64_t keys);
 
 // The mask of padding: [batch, 1, time], true at and past each row's length (int64 [batch]).
 Tensor padding_mask(const Tensor& lengths, std::int64_t time);
@@ -85,5 +93,52 @@ std::string_view name_of(Attention attention);
 // A new score; dot and scaled need query_size == key_size, and only additive uses `size`.
 std::shared_ptr<Score> make_score(Attention attention, std::int64_t query_size,
                                   std::int64_t key_size, std::int64_t size);
+
+struct MultiheadOptions {
+  std::int64_t key_size = 0;    // features of keys; 0: those of queries
+  std::int64_t value_size = 0;  // features of values; 0: those of queries
+  Attention score = Attention::scaled;
+  double dropout = 0;  // on the weights
+  bool bias = true;
+};
+
+// Attention by several heads at once, each in a subspace of its own (Vaswani et al. 2017):
+//
+//     head_i = attend(Q W_i^Q, K W_i^K, V W_i^V),   output = [head_1; ..; head_h] W^O
+//
+// with any score. Parameters are named as PyTorch's nn.MultiheadAttention names them; those of an
+// additive or general score, which the heads share, begin with "score.".
+class MultiheadAttention : public Module {
+ public:
+  // `features` is a multiple of `heads`.
+  MultiheadAttention(std::int64_t features, std::int64_t heads,
+                     const MultiheadOptions& options = {});
+
+  // Keys and values as the heads see them, [batch, heads, keys, features / heads]: what a decoder
+  // keeps from step to step.
+  struct Projected {
+    Tensor keys, values;
+  };
+  Projected project(const Tensor& keys, const Tensor& values) const;
+  // queries [batch, queries, features] -> context of that shape, and weights [batch, heads,
+  // queries, keys]. The mask broadcasts to the weights; true where a query must not look.
+  Attended forward(const Tensor& queries, const Projected& to, const Tensor& mask = {}) const;
+  Attended forward(const Tensor& queries, const Tensor& keys, const Tensor& values,
+                   const Tensor& mask = {}) const;
+
+ private:
+  // Rows [first, first + features) of the input projection, for queries, keys or values.
+  Tensor project_part(const Tensor& x, const Tensor& weight, std::int64_t part) const;
+  // [batch, time, features] -> [batch, heads, time, features / heads].
+  Tensor by_heads(const Tensor& x) const;
+
+  std::int64_t features_, heads_;
+  Tensor in_proj_weight_;                                 // [3 features, features], or these three:
+  Tensor q_proj_weight_, k_proj_weight_, v_proj_weight_;  // [features, size]
+  Tensor in_proj_bias_;                                   // [3 features]
+  Linear out_proj_;
+  std::shared_ptr<Score> score_;
+  Dropout dropout_;
+};
 
 }  // namespace attune::nn

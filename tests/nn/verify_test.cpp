@@ -15,7 +15,9 @@
 #include "nn/dropout.h"
 #include "nn/embedding.h"
 #include "nn/linear.h"
+#include "nn/norm.h"
 #include "nn/rnn.h"
+#include "nn/transformer.h"
 
 using namespace attune;
 using namespace attune::nn;
@@ -160,6 +162,59 @@ TEST_CASE("attention is sound with every score") {
     check_sound(
         verify(*score, forward,
                {randn({3, 2, 2}), {sequences(), Role::sequence}, {padding(), Role::padding_mask}}));
+  }
+}
+
+TEST_CASE("norms are sound") {
+  manual_seed(89);
+  LayerNorm layer_norm(4);
+  check_sound(verify(layer_norm, [&](const Tensors& in) { return layer_norm.forward(in[0]); },
+                     {randn({3, 4})}));
+  RMSNorm rms_norm(4);
+  check_sound(verify(rms_norm, [&](const Tensors& in) { return rms_norm.forward(in[0]); },
+                     {randn({3, 4})}));
+}
+
+TEST_CASE("multi-head attention is sound with every score") {
+  for (const Attention kind :
+       {Attention::additive, Attention::dot, Attention::general, Attention::scaled}) {
+    manual_seed(90);
+    MultiheadAttention attention(4, 2, {.key_size = 2, .value_size = 2, .score = kind});
+    const auto forward = [&](const Tensors& in) {
+      const Tensor mask = unsqueeze(unsqueeze(in[2], 1), 1);
+      return attention.forward(in[0], in[1], in[1], mask).context;
+    };
+    check_sound(
+        verify(attention, forward,
+               {randn({3, 2, 4}), {sequences(), Role::sequence}, {padding(), Role::padding_mask}}));
+  }
+}
+
+TEST_CASE("the transformer's layers are sound, with the norm before and after") {
+  for (const bool first : {false, true}) {
+    manual_seed(91);
+    const TransformerOptions options{.features = 4,
+                                     .heads = 2,
+                                     .feedforward = 5,
+                                     .activation = Activation::gelu,
+                                     .norm_first = first};
+    TransformerEncoder encoder(options, 1);
+    const auto encode = [&](const Tensors& in) {
+      return encoder.forward(in[0], unsqueeze(unsqueeze(in[1], 1), 1));
+    };
+    check_sound(verify(encoder, encode,
+                       {{randn({3, 4, 4}), Role::sequence}, {padding(), Role::padding_mask}},
+                       of_sequences));
+    TransformerDecoder decoder(options, 1);
+    const Tensor memory = randn({3, 2, 4});
+    const auto decode = [&](const Tensors& in) {
+      TransformerDecoder::Cache cache = decoder.begin(in[1]);
+      return decoder.forward(in[0], cache).output;
+    };
+    VerifyOptions causal = of_sequences;
+    causal.causal = true;
+    causal.second_order = first;
+    check_sound(verify(decoder, decode, {{randn({3, 3, 4}), Role::sequence}, memory}, causal));
   }
 }
 
