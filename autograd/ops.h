@@ -144,7 +144,8 @@ Tensor logsumexp(Operand x, const Dims& dims,
                  bool keepdim = false);                            // log sum e^x, without overflow
 Tensor cumsum(Operand x, std::int64_t dim);                        // sums of the first 1, 2, ...
 Tensor argmax(Operand x, std::int64_t dim, bool keepdim = false);  // int64; the first of ties
-// The k largest along a dimension, largest first, and where they stood (int64; the first of ties).
+// The k largest along a dimension, largest first (NaN above all), and where they stood (int64; the
+// first of ties).
 struct TopK {
   Tensor values, indices;
 };

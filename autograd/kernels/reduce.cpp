@@ -151,7 +151,9 @@ void argmax(std::int64_t* out, const T* in, std::int64_t outer, std::int64_t n,
                      const T* const column = in + o * n * inner + i;
                      std::int64_t best = 0;
                      for (std::int64_t k = 1; k < n; ++k) {
-                       if (column[k * inner] > column[best * inner]) best = k;
+                       const T largest = column[best * inner];
+                       const T now = column[k * inner];
+                       if (now > largest || (now != now && largest == largest)) best = k;
                      }
                      out[o * inner + i] = best;
                    }

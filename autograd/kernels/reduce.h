@@ -12,7 +12,7 @@ enum class Reduce { sum, max, min };
 template <class T>
 void reduce(Reduce op, T* out, const T* in, std::int64_t outer, std::int64_t n, std::int64_t inner);
 
-// out[o, i] = the first k for which in[o, k, i] is largest.
+// out[o, i] = the first k for which in[o, k, i] is largest, or is NaN.
 template <class T>
 void argmax(std::int64_t* out, const T* in, std::int64_t outer, std::int64_t n, std::int64_t inner);
 

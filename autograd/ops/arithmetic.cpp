@@ -44,9 +44,10 @@ Tensor pow(Operand x, Operand exponent) {
       }));
 }
 
+// x != x where x is no number; the result is none then either, as where y is not.
 Tensor maximum(Operand a, Operand b) {
   return binary<Dtypes::numeric>(
-      "maximum", a, b, [](auto x, auto y) { return x > y ? x : y; },
+      "maximum", a, b, [](auto x, auto y) { return x > y || x != x ? x : y; },
       derivative<Uses::both>([](auto g, auto x, auto y) {
         return where(x > y, g, where(x < y, constant(g, 0), g / 2));
       }),
@@ -57,7 +58,7 @@ Tensor maximum(Operand a, Operand b) {
 
 Tensor minimum(Operand a, Operand b) {
   return binary<Dtypes::numeric>(
-      "minimum", a, b, [](auto x, auto y) { return x < y ? x : y; },
+      "minimum", a, b, [](auto x, auto y) { return x < y || x != x ? x : y; },
       derivative<Uses::both>([](auto g, auto x, auto y) {
         return where(x < y, g, where(x > y, constant(g, 0), g / 2));
       }),

@@ -39,9 +39,7 @@ Tensor reduce_losses(Operand losses, Reduction reduction, std::int64_t count) {
   if (reduction == Reduction::none) return *losses;
   const Tensor total = sum(losses);
   if (reduction == Reduction::sum) return total;
-  if (reduction == Reduction::batchmean) {
-    count = losses->rank() == 0 ? 1 : std::max<std::int64_t>(1, losses->size(0));
-  }
+  if (reduction == Reduction::batchmean) count = losses->rank() == 0 ? 1 : losses->size(0);
   return div({total, losses.site()}, count);
 }
 

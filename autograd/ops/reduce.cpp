@@ -205,7 +205,9 @@ TopK topk(Operand x, std::int64_t k, std::int64_t dim) {
       std::iota(order.begin(), order.end(), 0);
       std::partial_sort(order.begin(), order.begin() + k, order.end(),
                         [row](std::int64_t a, std::int64_t b) {
-                          return row[a] != row[b] ? row[a] > row[b] : a < b;
+                          const auto larger = [](T x, T y) { return x > y || (x != x && y == y); };
+                          if (larger(row[a], row[b])) return true;
+                          return !larger(row[b], row[a]) && a < b;
                         });
       std::copy_n(order.begin(), k, indices.raw<std::int64_t>() + r * k);
     }

@@ -595,7 +595,8 @@ Example draw_rms_norm(Draw& draw) {
 // The mean of nothing is no number.
 Reduction draw_reduction(Draw& draw, bool any) {
   const auto reduction = static_cast<Reduction>(draw.integer(0, 3));
-  return reduction == Reduction::mean && !any ? Reduction::sum : reduction;
+  const bool mean = reduction == Reduction::mean || reduction == Reduction::batchmean;
+  return mean && !any ? Reduction::sum : reduction;
 }
 
 using Loss = Tensor (*)(const Tensor&, const Tensor&, Reduction);

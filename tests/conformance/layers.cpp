@@ -27,29 +27,90 @@ Tensor lengths_of(const Attributes& attributes) {
   return from_vector(lengths, {static_cast<std::int64_t>(lengths.size())});
 }
 
-Results gru(const Arguments& a) {
-  const nn::GRU layer =
-      loaded(nn::GRU(a.attributes.integer("input_size"), a.attributes.integer("hidden_size"),
-                     {.layers = a.attributes.integer("num_layers", 1),
-                      .bidirectional = a.attributes.flag("bidirectional", false)}),
-             a);
-  const auto [output, state] = layer.forward(batch_first(a.inputs[0], a.attributes),
+nn::RecurrentOptions recurrent_options(const Attributes& attributes) {
+  return {.layers = attributes.integer("num_layers", 1),
+          .bidirectional = attributes.flag("bidirectional", false),
+          .bias = attributes.flag("bias", true)};
+}
+
+nn::Nonlinearity nonlinearity_of(const Attributes& attributes) {
+  const std::string name = attributes.text("nonlinearity", "tanh");
+  if (name != "tanh" && name != "relu") throw Error("'" + name + "' is no nonlinearity of an RNN");
+  return name == "tanh" ? nn::Nonlinearity::tanh : nn::Nonlinearity::relu;
+}
+
+// A layer over the sequence in.0, from the initial state in.1, where there is one.
+template <class Layer>
+Results over_sequence(const Layer& layer, const Arguments& a) {
+  const auto [output, state] = layer.forward(batch_first(a.input(0), a.attributes),
                                              lengths_of(a.attributes), input_or_none(a, 1));
   return {{batch_first(output, a.attributes), state}, layer.named_parameters()};
 }
 
+Results rnn(const Arguments& a) {
+  return over_sequence(
+      loaded(nn::RNN(a.attributes.integer("input_size"), a.attributes.integer("hidden_size"),
+                     recurrent_options(a.attributes), nonlinearity_of(a.attributes)),
+             a),
+      a);
+}
+
+Results gru(const Arguments& a) {
+  return over_sequence(
+      loaded(nn::GRU(a.attributes.integer("input_size"), a.attributes.integer("hidden_size"),
+                     recurrent_options(a.attributes)),
+             a),
+      a);
+}
+
+Results lstm(const Arguments& a) {
+  const nn::LSTM layer =
+      loaded(nn::LSTM(a.attributes.integer("input_size"), a.attributes.integer("hidden_size"),
+                      recurrent_options(a.attributes)),
+             a);
+  const auto [output, last] =
+      layer.forward(batch_first(a.input(0), a.attributes), lengths_of(a.attributes),
+                    {input_or_none(a, 1), input_or_none(a, 2)});
+  return {{batch_first(output, a.attributes), last.state, last.cell}, layer.named_parameters()};
+}
+
+// The state in.K of a cell, zero where there is none.
+Tensor state_or_zero(const Arguments& a, std::size_t k) {
+  if (k < a.inputs.size()) return a.inputs[k];
+  return zeros({a.input(0).size(0), a.attributes.integer("hidden_size")}, a.input(0).dtype());
+}
+
+Results rnn_cell(const Arguments& a) {
+  const nn::RNNCell layer =
+      loaded(nn::RNNCell(a.attributes.integer("input_size"), a.attributes.integer("hidden_size"),
+                         nonlinearity_of(a.attributes), a.attributes.flag("bias", true)),
+             a);
+  return {{layer.forward(a.input(0), state_or_zero(a, 1))}, layer.named_parameters()};
+}
+
 Results gru_cell(const Arguments& a) {
-  const nn::GRUCell layer = loaded(
-      nn::GRUCell(a.attributes.integer("input_size"), a.attributes.integer("hidden_size")), a);
-  return {{layer.forward(a.input(0), a.input(1))}, layer.named_parameters()};
+  const nn::GRUCell layer =
+      loaded(nn::GRUCell(a.attributes.integer("input_size"), a.attributes.integer("hidden_size"),
+                         nn::Reset::after, a.attributes.flag("bias", true)),
+             a);
+  return {{layer.forward(a.input(0), state_or_zero(a, 1))}, layer.named_parameters()};
+}
+
+Results lstm_cell(const Arguments& a) {
+  const nn::LSTMCell layer =
+      loaded(nn::LSTMCell(a.attributes.integer("input_size"), a.attributes.integer("hidden_size"),
+                          a.attributes.flag("bias", true)),
+             a);
+  const auto [state, cell] = layer.forward(a.input(0), {state_or_zero(a, 1), state_or_zero(a, 2)});
+  return {{state, cell}, layer.named_parameters()};
 }
 
 }  // namespace
 
 Functions layers() {
   return {
-      {"nn.GRU", gru},
-      {"nn.GRUCell", gru_cell},
+      {"nn.RNN", rnn},          {"nn.GRU", gru},          {"nn.LSTM", lstm},
+      {"nn.RNNCell", rnn_cell}, {"nn.GRUCell", gru_cell}, {"nn.LSTMCell", lstm_cell},
   };
 }
 

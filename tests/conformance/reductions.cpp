@@ -36,9 +36,12 @@ Results topk_of(const Arguments& a) {
   return {{reshape(found.values, {}), reshape(found.indices, {})}};
 }
 
+// A weight of one dimension gives one number a row.
 Results linear_of(const Arguments& a) {
-  const auto& in = a.inputs;
-  return {{in.size() > 2 ? linear(in[0], in[1], in[2]) : linear(a.input(0), a.input(1))}};
+  const Tensor& weight = a.input(1);
+  if (weight.rank() == 1) return {{matmul(a.input(0), weight)}};
+  if (a.inputs.size() == 2) return {{linear(a.input(0), weight)}};
+  return {{linear(a.input(0), weight, a.input(2))}};
 }
 
 Results bilinear_of(const Arguments& a) {

@@ -55,6 +55,15 @@ Results flip_of(const Arguments& a) {
   return {{like(a.input(0), x)}};
 }
 
+// A tensor of shape [0] joins with any, and adds nothing.
+Results cat_of(const Arguments& a) {
+  std::vector<Tensor> parts;
+  for (const Tensor& x : a.inputs) {
+    if (x.shape() != Shape{0}) parts.push_back(x);
+  }
+  return {{cat(parts.empty() ? a.inputs : parts, a.attributes.integer("dim", 0))}};
+}
+
 // One size is that of every piece but perhaps the last.
 Results split_of(const Arguments& a) {
   const Tensor& x = a.input(0);
@@ -130,10 +139,7 @@ Functions shapes() {
          return {{select(a.input(0), a.attributes.integer("dim"), a.attributes.integer("index"))}};
        }},
       {"flip", flip_of},
-      {"cat",
-       [](const Arguments& a) -> Results {
-         return {{cat(a.inputs, a.attributes.integer("dim", 0))}};
-       }},
+      {"cat", cat_of},
       {"stack",
        [](const Arguments& a) -> Results {
          return {{stack(a.inputs, a.attributes.integer("dim", 0))}};

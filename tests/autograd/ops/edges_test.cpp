@@ -56,3 +56,14 @@ TEST_CASE("the unbiased variance of one number, and any of none, is no number") 
   CHECK(std::isnan(var(zeros({0})).item()));
   CHECK(std::isnan(var(zeros({0}), {}, false).item()));
 }
+
+TEST_CASE("what is no number is the largest and the smallest of all") {
+  const Tensor x = tensor({1, NAN, 3, NAN}, DType::float64);
+  const Tensor y = tensor({NAN, 0, 2, NAN}, DType::float64);
+  const auto is_nan = [](const Tensor& t) { return ne(t, t).to_vector<bool>(); };
+  CHECK(is_nan(maximum(x, y)) == std::vector<bool>{true, true, false, true});
+  CHECK(is_nan(minimum(x, y)) == std::vector<bool>{true, true, false, true});
+  CHECK(std::isnan(amax(x).item()));
+  CHECK(argmax(x, 0).item() == 1);
+  CHECK(topk(x, 3).indices.to_vector<std::int64_t>() == std::vector<std::int64_t>{1, 3, 2});
+}
