@@ -1,4 +1,5 @@
 #include "nn/rnn.h"
+#include "nn/transformer.h"
 #include "tests/conformance/functions.h"
 
 namespace attune::conformance {
@@ -105,12 +106,73 @@ Results lstm_cell(const Arguments& a) {
   return {{state, cell}, layer.named_parameters()};
 }
 
+// A key padding mask [batch, keys], where there is one, for the weights of every head and query.
+Tensor key_padding(const Arguments& a, std::size_t k) {
+  if (k >= a.inputs.size()) return {};
+  return unsqueeze(unsqueeze(a.inputs[k], 1), 1);
+}
+
+Tensor with_future(const Tensor& mask, std::int64_t queries, std::int64_t keys) {
+  const Tensor future = triu(ones({queries, keys}, DType::boolean), 1);
+  return mask.defined() ? logical_or(mask, future) : future;
+}
+
+Results multihead_attention(const Arguments& a) {
+  const nn::MultiheadAttention layer = loaded(
+      nn::MultiheadAttention(a.attributes.integer("embed_dim"), a.attributes.integer("num_heads"),
+                             {.key_size = a.attributes.integer("kdim", 0),
+                              .value_size = a.attributes.integer("vdim", 0),
+                              .bias = a.attributes.flag("bias", true)}),
+      a);
+  Tensor mask = key_padding(a, 3);
+  if (a.attributes.flag("is_causal", false)) {
+    mask = with_future(mask, a.input(0).size(1), a.input(1).size(1));
+  }
+  const auto [context, weights] = layer.forward(a.input(0), a.input(1), a.input(2), mask);
+  return {{context, weights}, layer.named_parameters()};
+}
+
+nn::TransformerOptions transformer_options(const Attributes& attributes) {
+  const std::string activation = attributes.text("activation", "relu");
+  if (activation != "relu" && activation != "gelu") {
+    throw Error("'" + activation + "' is no activation of a transformer");
+  }
+  return {.features = attributes.integer("d_model"),
+          .heads = attributes.integer("nhead"),
+          .feedforward = attributes.integer("dim_feedforward", 2048),
+          .dropout = 0,
+          .activation = activation == "relu" ? nn::Activation::relu : nn::Activation::gelu,
+          .norm_first = attributes.flag("norm_first", false)};
+}
+
+Results transformer_encoder_layer(const Arguments& a) {
+  const nn::TransformerEncoderLayer layer =
+      loaded(nn::TransformerEncoderLayer(transformer_options(a.attributes)), a);
+  return {{layer.forward(a.input(0), key_padding(a, 1))}, layer.named_parameters()};
+}
+
+Results transformer_decoder_layer(const Arguments& a) {
+  const nn::TransformerDecoderLayer layer =
+      loaded(nn::TransformerDecoderLayer(transformer_options(a.attributes)), a);
+  nn::MultiheadAttention::Projected past;
+  const auto [output, weights] =
+      layer.forward(a.input(0), layer.project_memory(a.input(1)), key_padding(a, 2), past);
+  return {{output}, layer.named_parameters()};
+}
+
 }  // namespace
 
 Functions layers() {
   return {
-      {"nn.RNN", rnn},          {"nn.GRU", gru},          {"nn.LSTM", lstm},
-      {"nn.RNNCell", rnn_cell}, {"nn.GRUCell", gru_cell}, {"nn.LSTMCell", lstm_cell},
+      {"nn.MultiheadAttention", multihead_attention},
+      {"nn.TransformerEncoderLayer", transformer_encoder_layer},
+      {"nn.TransformerDecoderLayer", transformer_decoder_layer},
+      {"nn.RNN", rnn},
+      {"nn.GRU", gru},
+      {"nn.LSTM", lstm},
+      {"nn.RNNCell", rnn_cell},
+      {"nn.GRUCell", gru_cell},
+      {"nn.LSTMCell", lstm_cell},
   };
 }
 
