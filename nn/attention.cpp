@@ -86,7 +86,7 @@ Tensor ScaledDotScore::scores(const Tensor& queries, const Tensor& prepared) con
 
 namespace {
 
-constexpr std::array names{"none", "additive", "dot", "general", "scaled"};
+constexpr std::array names{"none", "additive", "dot", "general", "scaled", "multihead"};
 
 }  // namespace
 
@@ -95,7 +95,8 @@ Attention attention_by_name(std::string_view name) {
     if (name == names[i]) return static_cast<Attention>(i);
   }
   throw Error(fmt::format(
-      "'{}' is no kind of attention. Choose none, additive, dot, general or scaled.", name));
+      "'{}' is no kind of attention. Choose none, additive, dot, general, scaled or multihead.",
+      name));
 }
 
 std::string_view name_of(Attention attention) {
@@ -114,9 +115,10 @@ std::shared_ptr<Score> make_score(Attention attention, std::int64_t query_size,
     case Attention::scaled:
       return std::make_shared<ScaledDotScore>();
     case Attention::none:
+    case Attention::multihead:
       break;
   }
-  throw Error("make_score: without attention there is no score.");
+  throw Error("make_score: choose additive, dot, general or scaled.");
 }
 
 MultiheadAttention::MultiheadAttention(std::int64_t features, std::int64_t heads,

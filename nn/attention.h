@@ -85,8 +85,9 @@ Tensor causal_mask(std::int64_t queries, std::int64_t keys);
 // The mask of padding: [batch, 1, time], true at and past each row's length (int64 [batch]).
 Tensor padding_mask(const Tensor& lengths, std::int64_t time);
 
-enum class Attention { none, additive, dot, general, scaled };
-// "none", "additive", "dot", "general", "scaled"; Error with that list for another name.
+// The scores, none of them, or several scaled ones at once (MultiheadAttention).
+enum class Attention { none, additive, dot, general, scaled, multihead };
+// "none", "additive" and so on; Error with the list for another name.
 Attention attention_by_name(std::string_view name);
 std::string_view name_of(Attention attention);
 

@@ -29,7 +29,11 @@ Json to_json(const Seq2SeqOptions& options) {
           {"attention_size", options.attention_size},
           {"layers", options.layers},
           {"dropout", options.dropout},
-          {"attention", name_of(options.attention)}};
+          {"attention", name_of(options.attention)},
+          {"architecture", name_of(options.architecture)},
+          {"attending", name_of(options.attending)},
+          {"heads", options.heads},
+          {"feedforward", options.feedforward}};
 }
 
 Seq2SeqOptions options_from(const Json& json) {
@@ -42,6 +46,11 @@ Seq2SeqOptions options_from(const Json& json) {
   json.at("layers").get_to(options.layers);
   json.at("dropout").get_to(options.dropout);
   options.attention = attention_by_name(json.at("attention").get<std::string>());
+  if (!json.contains("architecture")) return options;  // written when there was but one
+  options.architecture = architecture_by_name(json.at("architecture").get<std::string>());
+  options.attending = attending_by_name(json.at("attending").get<std::string>());
+  json.at("heads").get_to(options.heads);
+  json.at("feedforward").get_to(options.feedforward);
   return options;
 }
 
@@ -131,9 +140,13 @@ void check(const Checkpoint& checkpoint) {
     throw Error(fmt::format("it has no {} of shape {}", parameter, to_string(shape)));
   };
   // These bound the sizes, before a model of such sizes is made.
-  require_shape("source_embedding.weight", {options.source_vocabulary, options.embedding});
+  const bool transformer = options.architecture == Architecture::transformer;
+  require_shape("source_embedding.weight",
+                {options.source_vocabulary, transformer ? options.hidden : options.embedding});
   require_shape("output.weight", {options.target_vocabulary, options.hidden});
-  if (options.attention == Attention::additive) {
+  if (transformer) {
+    require_shape("encoder.layers.0.linear1.bias", {options.feedforward});
+  } else if (options.attention == Attention::additive) {
     require_shape("attention.v", {options.attention_size});
   }
   if (options.layers > static_cast<std::int64_t>(checkpoint.parameters.size())) {

@@ -14,7 +14,9 @@ struct Module::State {
 
   void collect(const std::string& prefix, NamedTensors& found) const {
     for (const auto& [own, tensor] : parameters) found.emplace_back(prefix + own, tensor);
-    for (const auto& [own, part] : children) part->collect(prefix + own + ".", found);
+    for (const auto& [own, part] : children) {
+      part->collect(own.empty() ? prefix : prefix + own + ".", found);
+    }
   }
 
   void train(bool on) {

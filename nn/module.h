@@ -58,7 +58,8 @@ class Module {
   // Registers a tensor as trainable, and returns it. Error, here and for parts, if the name is
   // taken.
   Tensor parameter(const std::string& name, Tensor initial);
-  // Registers a part, and returns it.
+  // Registers a part, and returns it. The parameters of a part without a name, "", are named as if
+  // they were this module's own.
   template <class M>
   M child(const std::string& name, M module) {
     adopt(name, module);

@@ -8,7 +8,7 @@
 #include "nn/checkpoint.h"
 #include "nn/data/pairs.h"
 #include "nn/data/vocabulary.h"
-#include "nn/seq2seq.h"
+#include "nn/decode.h"
 
 namespace attune::nn {
 

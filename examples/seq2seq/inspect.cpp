@@ -44,12 +44,20 @@ std::string describe_model(const nn::Checkpoint& checkpoint) {
   const nn::Seq2SeqOptions& options = checkpoint.options;
   std::int64_t count = 0;
   for (const auto& [name, tensor] : checkpoint.parameters) count += tensor.numel();
-  return Section("Model")
-      .add("attention", std::string(nn::name_of(options.attention)))
-      .add("embedding", options.embedding)
-      .add("hidden", options.hidden)
-      .add("attention size", options.attention_size)
-      .add("layers", options.layers)
+  Section section("Model");
+  section.add("kind", std::string(nn::name_of(options.architecture)));
+  if (options.architecture == nn::Architecture::transformer) {
+    section.add("features", options.hidden)
+        .add("heads", options.heads)
+        .add("feed-forward", options.feedforward);
+  } else {
+    section.add("attention", std::string(nn::name_of(options.attention)))
+        .add("attends", fmt::format("{} the step", nn::name_of(options.attending)))
+        .add("embedding", options.embedding)
+        .add("hidden", options.hidden)
+        .add("attention size", options.attention_size);
+  }
+  return section.add("layers", options.layers)
       .add("dropout", fmt::format("{}", options.dropout))
       .add("parameters", count)
       .add("tokens", std::string(data::name(checkpoint.tokens)))

@@ -33,11 +33,22 @@ std::vector<Setting> make_settings() {
        whole_number(1, 100000), data},
       {"dates", "60000", "N", "How many dates to generate", whole_number(1, 1000000), data},
       {"seed", "1", "N", "Equal seeds give equal models, in every bit", whole_number(0, any), data},
-      {"attention", "additive", "SCORE", "additive, dot, general, scaled, or none",
-       one_of({"additive", "dot", "general", "scaled", "none"}), model},
-      {"hidden", "128", "N", "Units of a GRU, and of the additive score", whole_number(1, 8192),
+      {"model", "gru", "KIND", "gru, lstm or transformer", one_of({"gru", "lstm", "transformer"}),
        model},
-      {"embedding", "64", "N", "Features of a token", whole_number(1, 8192), model},
+      {"attention", "additive", "SCORE",
+       "additive, dot, general, scaled, multihead or none; a transformer's is multihead",
+       one_of({"additive", "dot", "general", "scaled", "multihead", "none"}), model},
+      {"attend", "before", "WHEN",
+       "before or after the decoder's step: Bahdanau's decoder, or Luong's with input feeding",
+       one_of({"before", "after"}), model},
+      {"heads", "4", "N", "Heads of multi-head attention", whole_number(1, 1024), model},
+      {"feedforward", "512", "N", "Units of a transformer's feed-forward network",
+       whole_number(1, 65536), model},
+      {"hidden", "128", "N",
+       "Units of a GRU or LSTM and of the additive score; features of a transformer",
+       whole_number(1, 8192), model},
+      {"embedding", "64", "N", "Features of a token; a transformer has --hidden",
+       whole_number(1, 8192), model},
       {"layers", "1", "N", "Layers of the encoder and of the decoder", whole_number(1, 16), model},
       {"dropout", "0", "P", "Share of the features dropped while training", number(0, 0.95), model},
       {"steps", "", "N", "End after N steps; 0: no limit [dates: 1000, --data: 10000]",
@@ -127,6 +138,8 @@ void Settings::resume(const std::map<std::string, std::string>& remembered,
   for (const Setting& setting : all_settings()) {
     const auto found = remembered.find(setting.name);
     if (found == remembered.end()) {
+      // Options that came later had their default before.
+      if (!remembered.empty() && !setting.value.empty()) continue;
       throw Error(
           fmt::format("{}: does not say with what --{} it was trained", file, setting.name));
     }

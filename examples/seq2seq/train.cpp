@@ -47,7 +47,11 @@ nn::Seq2SeqOptions model_options(const Settings& settings, const Task& task) {
   options.attention_size = options.hidden;
   options.layers = settings.whole("layers");
   options.dropout = settings.real("dropout");
+  options.architecture = nn::architecture_by_name(settings.text("model"));
   options.attention = nn::attention_by_name(settings.text("attention"));
+  options.attending = nn::attending_by_name(settings.text("attend"));
+  options.heads = settings.whole("heads");
+  options.feedforward = settings.whole("feedforward");
   return options;
 }
 

@@ -52,7 +52,7 @@ class Answerer {
         decode_(decode_options(options.decoding, checkpoint_)),
         style_{terminal_columns(), shows_colours()} {
     decode_.beam = std::max(decode_.beam, options.candidates);
-    if (options.attention && checkpoint_.options.attention == nn::Attention::none) {
+    if (options.attention && !translator_.model().attends()) {
       throw Error(fmt::format("{}: has no attention to show, it was trained with --attention none",
                               options.decoding.model));
     }

@@ -2,9 +2,9 @@
 
 #include "autograd/kernels/parallel.h"
 #include "autograd/random.h"
+#include "nn/decode.h"
 #include "nn/optim/adam.h"
 #include "nn/optim/clip.h"
-#include "nn/seq2seq.h"
 #include "tests/bench/measure.h"
 
 namespace {

@@ -1,6 +1,6 @@
 // The encoder-decoder: padding, gradients, learning, and every way of decoding.
 
-#include "nn/seq2seq.h"
+#include "nn/decode.h"
 
 #include <doctest/doctest.h>
 
@@ -159,7 +159,8 @@ TEST_CASE("the model is the equations of Bahdanau, Cho & Bengio, with the GRU of
     for (std::size_t j = 0; j < x.size(); ++j) {
       annotations.push_back(cat({forward[j], backward[j]}));
     }
-    Tensor s = tanh(affine(backward[0], p.at("bridge0.weight"), p.at("bridge0.bias")));
+    const Tensor read = kind == Attention::none ? cat({forward.back(), backward[0]}) : backward[0];
+    Tensor s = tanh(affine(read, p.at("bridge0.weight"), p.at("bridge0.bias")));
     const Batch batch = make_batch({source}, {target});
     const Tensor logits = model.forward(batch);
     for (std::int64_t i = 0; i < batch.target_in.size(1); ++i) {
@@ -195,7 +196,7 @@ TEST_CASE("dropout falls on what is read, between the layers and on the output, 
     model.train(training);
     const Seq2Seq::Encoded encoded = model.encode(batch.source, batch.source_lengths);
     const Seq2Seq::Encoded again = model.encode(batch.source, batch.source_lengths);
-    CHECK(differ(encoded.memory.values, again.memory.values) == training);
+    CHECK(differ(encoded.memory.values[0], again.memory.values[0]) == training);
     const auto step = [&] { return model.step(ids({1}), encoded.state, encoded.memory); };
     const Seq2Seq::Step first = step();
     bool embedding = false, between = false, output = false;
@@ -337,8 +338,8 @@ TEST_CASE("without attention the decoder sees the source through its first state
   const Seq2Seq model = small_model(Attention::none);
   const Batch batch = small_batch();
   const Seq2Seq::Encoded encoded = model.encode(batch.source, batch.source_lengths);
-  CHECK(!encoded.memory.keys.defined());
-  CHECK(!encoded.memory.values.defined());
+  CHECK(encoded.memory.keys.empty());
+  CHECK(encoded.memory.values.empty());
   const Seq2Seq::Step step = model.step(ids({1, 1, 1}), encoded.state, encoded.memory);
   CHECK(!step.weights.defined());
   CHECK(step.output.shape() == Shape{3, 4});

@@ -1,0 +1,48 @@
+#pragma once
+// What a model that reads a source and writes a target must offer, so that training, greedy
+// decoding, beam search and pictures of attention serve them all: seq2seq.h wraps it.
+
+#include <vector>
+
+#include "nn/module.h"
+
+namespace attune::nn {
+
+// What the decoder looks at: the source as the encoder saw it. Row i of every tensor is sentence i.
+struct Memory {
+  // Prepared for the score, one tensor for each layer that attends; empty without attention.
+  std::vector<Tensor> keys;
+  std::vector<Tensor> values;
+  Tensor mask;  // [batch, 1, source], true at padding; undefined without attention
+};
+
+// Where the decoder stands, in tensors of which row i is sentence i.
+using DecoderState = std::vector<Tensor>;
+
+struct Encoded {
+  Memory memory;
+  DecoderState state;
+};
+
+// What one step of the decoder finds.
+struct Step {
+  DecoderState state;
+  Tensor output;   // [batch, output size]: what the next token is chosen from
+  Tensor weights;  // [batch, source]: where it looked; undefined without attention
+};
+
+class EncoderDecoder : public Module {
+ public:
+  // source int64 [batch, source], lengths int64 [batch].
+  virtual Encoded encode(const Tensor& source, const Tensor& lengths) const = 0;
+  // One step of the decoder from the tokens before it, int64 [batch].
+  virtual Step step(const Tensor& previous, const DecoderState& state,
+                    const Memory& memory) const = 0;
+  // The outputs of all steps at once [batch, target, output size], from the tokens before each,
+  // int64 [batch, target].
+  virtual Tensor outputs(const Tensor& previous, const Encoded& encoded) const = 0;
+  // The features of an output.
+  virtual std::int64_t output_size() const = 0;
+};
+
+}  // namespace attune::nn

@@ -1,0 +1,185 @@
+#include "nn/recurrent.h"
+
+#include <fmt/format.h>
+
+namespace attune::nn {
+namespace {
+
+constexpr std::int64_t padding_id = 0;
+
+bool needs_keys_of_query_size(Attention attention) {
+  return attention == Attention::dot || attention == Attention::scaled;
+}
+
+}  // namespace
+
+Look::Look(const Seq2SeqOptions& options, std::int64_t memory_size) : context_size_(memory_size) {
+  if (options.attention == Attention::multihead) {
+    context_size_ = options.hidden;
+    heads_ = child("attention",
+                   MultiheadAttention(options.hidden, options.heads,
+                                      {.key_size = memory_size, .value_size = memory_size}));
+    return;
+  }
+  std::int64_t key_size = memory_size;
+  if (needs_keys_of_query_size(options.attention)) {
+    key_projection_ = child("key_projection", Linear(memory_size, options.hidden, false));
+    key_size = options.hidden;
+  }
+  score_ = child("attention",
+                 make_score(options.attention, options.hidden, key_size, options.attention_size));
+}
+
+Memory Look::prepare(const Tensor& states, const Tensor& mask) const {
+  if (heads_) {
+    const MultiheadAttention::Projected seen = heads_->project(states, states);
+    return {{seen.keys}, {seen.values}, mask};
+  }
+  const Tensor keys = key_projection_ ? key_projection_->forward(states) : states;
+  return {{score_->prepare(keys)}, {states}, mask};
+}
+
+Attended Look::operator()(const Tensor& query, const Memory& memory) const {
+  const Tensor one = unsqueeze(query, 1);  // [batch, 1, hidden]
+  if (heads_) {
+    const Attended seen =
+        heads_->forward(one, {memory.keys[0], memory.values[0]}, unsqueeze(memory.mask, 1));
+    return {squeeze(seen.context, 1), squeeze(mean(seen.weights, {1}), 1)};
+  }
+  const Attended seen =
+      attend_prepared(*score_, one, memory.keys[0], memory.values[0], memory.mask);
+  return {squeeze(seen.context, 1), squeeze(seen.weights, 1)};
+}
+
+RecurrentEncoderDecoder::RecurrentEncoderDecoder(const Seq2SeqOptions& options)
+    : hidden_(options.hidden),
+      after_(options.attending == Attending::after && options.attention != Attention::none),
+      source_embedding_(child("source_embedding",
+                              Embedding(options.source_vocabulary, options.embedding, padding_id))),
+      target_embedding_(child("target_embedding",
+                              Embedding(options.target_vocabulary, options.embedding, padding_id))),
+      dropout_(child("dropout", Dropout(options.dropout))) {
+  const bool lstm = options.architecture == Architecture::lstm;
+  const RecurrentOptions reader{options.layers, true, options.dropout};
+  if (lstm) {
+    lstm_ = child("encoder", LSTM(options.embedding, hidden_, reader));
+  } else {
+    gru_ = child("encoder", GRU(options.embedding, hidden_, reader));
+  }
+  std::int64_t input_size = options.embedding;
+  if (options.attention != Attention::none) {
+    look_ = child("", Look(options, 2 * hidden_));
+    input_size += after_ ? hidden_ : look_->context_size();
+  }
+  // Without attention the fixed vector is all there is: what both directions have read.
+  const std::int64_t read = look_ ? hidden_ : 2 * hidden_;
+  for (std::int64_t layer = 0; layer < options.layers; ++layer) {
+    bridges_.push_back(child(fmt::format("bridge{}", layer), Linear(read, hidden_)));
+    const std::string name = fmt::format("decoder{}", layer);
+    if (lstm) {
+      cell_bridges_.push_back(child(fmt::format("cell_bridge{}", layer), Linear(read, hidden_)));
+      lstm_decoder_.push_back(child(name, LSTMCell(input_size, hidden_)));
+    } else {
+      gru_decoder_.push_back(child(name, GRUCell(input_size, hidden_)));
+    }
+    input_size = hidden_;
+  }
+  if (after_) combine_ = child("combine", Linear(look_->context_size() + hidden_, hidden_, false));
+}
+
+Encoded RecurrentEncoderDecoder::encode(const Tensor& source, const Tensor& lengths) const {
+  const Tensor embedded = dropout_.forward(source_embedding_.forward(source));
+  Tensor states;
+  std::vector<Tensor> last;
+  if (lstm_) {
+    const LSTM::Result read = lstm_->forward(embedded, lengths);
+    states = read.output;
+    last = {read.last.state, read.last.cell};
+  } else {
+    const GRU::Result read = gru_->forward(embedded, lengths);
+    states = read.output;
+    last = {read.state};
+  }
+  Encoded encoded;
+  encoded.state = initial_state(last, source.size(0));
+  if (look_) encoded.memory = look_->prepare(states, padding_mask(lengths, source.size(1)));
+  return encoded;
+}
+
+DecoderState RecurrentEncoderDecoder::initial_state(const std::vector<Tensor>& last,
+                                                    std::int64_t batch) const {
+  DecoderState state;
+  for (std::size_t kind = 0; kind < last.size(); ++kind) {
+    for (std::size_t layer = 0; layer < layers(); ++layer) {
+      const auto forward = static_cast<std::int64_t>(2 * layer);
+      // The backward direction ends at the first token, and so has just seen where the target
+      // begins.
+      Tensor read = select(last[kind], 0, forward + 1);
+      if (!look_) read = cat({select(last[kind], 0, forward), read}, -1);
+      const Linear& bridge = kind == 0 ? bridges_[layer] : cell_bridges_[layer];
+      state.push_back(tanh(bridge.forward(read)));  // [batch, hidden]
+    }
+  }
+  if (after_) state.push_back(zeros({batch, hidden_}, state[0].dtype()));
+  return state;
+}
+
+Tensor RecurrentEncoderDecoder::run_cells(Tensor x, const DecoderState& state,
+                                          DecoderState& next) const {
+  next.resize(lstm() ? 2 * layers() : layers());
+  for (std::size_t layer = 0; layer < layers(); ++layer) {
+    if (layer > 0) x = dropout_.forward(x);
+    if (lstm()) {
+      const LSTMState now =
+          lstm_decoder_[layer].forward(x, {state[layer], state[layers() + layer]});
+      next[layers() + layer] = now.cell;
+      x = now.state;
+    } else {
+      x = gru_decoder_[layer].forward(x, state[layer]);
+    }
+    next[layer] = x;  // [batch, hidden]
+  }
+  return x;
+}
+
+Step RecurrentEncoderDecoder::step_from(const Tensor& embedded, const DecoderState& state,
+                                        const Memory& memory) const {
+  Step result;
+  if (after_) {
+    const Tensor s = run_cells(cat({embedded, state.back()}, -1), state, result.state);
+    const Attended seen = (*look_)(s, memory);
+    const Tensor a = tanh(combine_->forward(cat({seen.context, s}, -1)));  // [batch, hidden]
+    result.state.push_back(a);
+    result.weights = seen.weights;
+    result.output = dropout_.forward(a);
+    return result;
+  }
+  Tensor x = embedded;
+  if (look_) {
+    const Attended seen = (*look_)(state[layers() - 1], memory);
+    x = cat({x, seen.context}, -1);
+    result.weights = seen.weights;
+  }
+  result.output = dropout_.forward(run_cells(x, state, result.state));
+  return result;
+}
+
+Step RecurrentEncoderDecoder::step(const Tensor& previous, const DecoderState& state,
+                                   const Memory& memory) const {
+  return step_from(dropout_.forward(target_embedding_.forward(previous)), state, memory);
+}
+
+Tensor RecurrentEncoderDecoder::outputs(const Tensor& previous, const Encoded& encoded) const {
+  const Tensor embedded = dropout_.forward(target_embedding_.forward(previous));
+  DecoderState state = encoded.state;
+  std::vector<Tensor> outputs;
+  for (const Tensor& x : unbind(embedded, 1)) {
+    const Scope in("step", outputs.size());
+    Step now = step_from(x, state, encoded.memory);
+    state = std::move(now.state);
+    outputs.push_back(now.output);
+  }
+  return stack(outputs, 1);
+}
+
+}  // namespace attune::nn

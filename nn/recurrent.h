@@ -1,0 +1,78 @@
+#pragma once
+// The recurrent encoder-decoder: a bidirectional GRU or LSTM reads the source, and another writes
+// the target, looking back at every step at the source states that answer its own state.
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "nn/attention.h"
+#include "nn/dropout.h"
+#include "nn/embedding.h"
+#include "nn/encoder_decoder.h"
+#include "nn/linear.h"
+#include "nn/rnn.h"
+#include "nn/seq2seq.h"
+
+namespace attune::nn {
+
+// How a decoder's state looks at the source: by one score, or by several heads.
+class Look : public Module {
+ public:
+  // Parameters: those of the score, "key_projection" where keys must first be brought to the size
+  // of the query, or those of the heads.
+  Look(const Seq2SeqOptions& options, std::int64_t memory_size);
+
+  // The features of what it sees.
+  std::int64_t context_size() const { return context_size_; }
+  Memory prepare(const Tensor& states, const Tensor& mask) const;
+  // query [batch, hidden] -> context [batch, context size], weights [batch, source].
+  Attended operator()(const Tensor& query, const Memory& memory) const;
+
+ private:
+  std::int64_t context_size_;
+  std::optional<Linear> key_projection_;
+  std::shared_ptr<Score> score_;
+  std::optional<MultiheadAttention> heads_;
+};
+
+// With Attending::before, the decoder of Bahdanau, Cho & Bengio (2015):
+//
+//     c_t = look(s_{t-1}),  s_t = cell([e(y_{t-1}); c_t], s_{t-1}),  output = s_t
+//
+// and with Attending::after, that of Luong, Pham & Manning (2015) with input feeding:
+//
+//     s_t = cell([e(y_{t-1}); a_{t-1}], s_{t-1}),  a_t = tanh(W_c [look(s_t); s_t]),  output = a_t
+class RecurrentEncoderDecoder : public EncoderDecoder {
+ public:
+  explicit RecurrentEncoderDecoder(const Seq2SeqOptions& options);
+
+  Encoded encode(const Tensor& source, const Tensor& lengths) const override;
+  Step step(const Tensor& previous, const DecoderState& state, const Memory& memory) const override;
+  Tensor outputs(const Tensor& previous, const Encoded& encoded) const override;
+  std::int64_t output_size() const override { return hidden_; }
+
+ private:
+  bool lstm() const { return !lstm_decoder_.empty(); }
+  // The state holds every layer's h, then every layer's c of an LSTM, then a of Luong's decoder.
+  std::size_t layers() const { return bridges_.size(); }
+  DecoderState initial_state(const std::vector<Tensor>& last, std::int64_t batch) const;
+  Step step_from(const Tensor& embedded, const DecoderState& state, const Memory& memory) const;
+  // The cells of all layers, one upon the other; the new states go to `next`.
+  Tensor run_cells(Tensor x, const DecoderState& state, DecoderState& next) const;
+
+  std::int64_t hidden_;
+  bool after_;
+  Embedding source_embedding_, target_embedding_;
+  std::optional<GRU> gru_;
+  std::optional<LSTM> lstm_;
+  Dropout dropout_;
+  std::optional<Look> look_;
+  std::vector<Linear> bridges_;       // from each encoder layer's last state to a decoder state
+  std::vector<Linear> cell_bridges_;  // likewise for the cells of an LSTM
+  std::vector<GRUCell> gru_decoder_;
+  std::vector<LSTMCell> lstm_decoder_;
+  std::optional<Linear> combine_;  // W_c
+};
+
+}  // namespace attune::nn

@@ -1,0 +1,37 @@
+#pragma once
+// The transformer as a model that reads a source and writes a target: embeddings with sinusoidal
+// positions, and layers that are normalised first, so that they train without a warm-up of their
+// own.
+
+#include "nn/dropout.h"
+#include "nn/embedding.h"
+#include "nn/encoder_decoder.h"
+#include "nn/seq2seq.h"
+#include "nn/transformer.h"
+
+namespace attune::nn {
+
+class TransformerEncoderDecoder : public EncoderDecoder {
+ public:
+  explicit TransformerEncoderDecoder(const Seq2SeqOptions& options);
+
+  Encoded encode(const Tensor& source, const Tensor& lengths) const override;
+  Step step(const Tensor& previous, const DecoderState& state, const Memory& memory) const override;
+  Tensor outputs(const Tensor& previous, const Encoded& encoded) const override;
+  std::int64_t output_size() const override { return features_; }
+
+ private:
+  // Tokens [batch, time] as features [batch, time, features]: sqrt(features) embedding + position,
+  // the positions counted from `first`.
+  Tensor embed(const Embedding& embedding, const Tensor& tokens, std::int64_t first) const;
+  TransformerDecoderLayer::Result run(const Tensor& tokens, DecoderState& state,
+                                      const Memory& memory) const;
+
+  std::int64_t features_, heads_;
+  Embedding source_embedding_, target_embedding_;
+  TransformerEncoder encoder_;
+  TransformerDecoder decoder_;
+  Dropout dropout_;
+};
+
+}  // namespace attune::nn
