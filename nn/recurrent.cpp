@@ -13,7 +13,12 @@ bool needs_keys_of_query_size(Attention attention) {
 
 }  // namespace
 
-Look::Look(const Seq2SeqOptions& options, std::int64_t memory_size) : context_size_(memory_size) {
+Look::Look(const Seq2SeqOptions& options, std::int64_t memory_size, std::shared_ptr<Score> score)
+    : context_size_(memory_size) {
+  if (score) {
+    score_ = child("attention", std::move(score));
+    return;
+  }
   if (options.attention == Attention::multihead) {
     context_size_ = options.hidden;
     heads_ = child("attention",
@@ -51,7 +56,8 @@ Attended Look::operator()(const Tensor& query, const Memory& memory) const {
   return {squeeze(seen.context, 1), squeeze(seen.weights, 1)};
 }
 
-RecurrentEncoderDecoder::RecurrentEncoderDecoder(const Seq2SeqOptions& options)
+RecurrentEncoderDecoder::RecurrentEncoderDecoder(const Seq2SeqOptions& options,
+                                                 std::shared_ptr<Score> score)
     : hidden_(options.hidden),
       after_(options.attending == Attending::after && options.attention != Attention::none),
       source_embedding_(child("source_embedding",
@@ -68,7 +74,7 @@ RecurrentEncoderDecoder::RecurrentEncoderDecoder(const Seq2SeqOptions& options)
   }
   std::int64_t input_size = options.embedding;
   if (options.attention != Attention::none) {
-    look_ = child("", Look(options, 2 * hidden_));
+    look_ = child("", Look(options, 2 * hidden_, std::move(score)));
     input_size += after_ ? hidden_ : look_->context_size();
   }
   // Without attention the fixed vector is all there is: what both directions have read.

@@ -21,7 +21,7 @@ class Look : public Module {
  public:
   // Parameters: those of the score, "key_projection" where keys must first be brought to the size
   // of the query, or those of the heads.
-  Look(const Seq2SeqOptions& options, std::int64_t memory_size);
+  Look(const Seq2SeqOptions& options, std::int64_t memory_size, std::shared_ptr<Score> score);
 
   // The features of what it sees.
   std::int64_t context_size() const { return context_size_; }
@@ -45,7 +45,8 @@ class Look : public Module {
 //     s_t = cell([e(y_{t-1}); a_{t-1}], s_{t-1}),  a_t = tanh(W_c [look(s_t); s_t]),  output = a_t
 class RecurrentEncoderDecoder : public EncoderDecoder {
  public:
-  explicit RecurrentEncoderDecoder(const Seq2SeqOptions& options);
+  explicit RecurrentEncoderDecoder(const Seq2SeqOptions& options,
+                                   std::shared_ptr<Score> score = nullptr);
 
   Encoded encode(const Tensor& source, const Tensor& lengths) const override;
   Step step(const Tensor& previous, const DecoderState& state, const Memory& memory) const override;

@@ -43,11 +43,12 @@ const Seq2SeqOptions& checked(const Seq2SeqOptions& options) {
   return options;
 }
 
-std::shared_ptr<EncoderDecoder> make_parts(const Seq2SeqOptions& options) {
+std::shared_ptr<EncoderDecoder> make_parts(const Seq2SeqOptions& options,
+                                           std::shared_ptr<Score> score) {
   if (options.architecture == Architecture::transformer) {
     return std::make_shared<TransformerEncoderDecoder>(options);
   }
-  return std::make_shared<RecurrentEncoderDecoder>(options);
+  return std::make_shared<RecurrentEncoderDecoder>(options, std::move(score));
 }
 
 }  // namespace
@@ -65,9 +66,9 @@ std::string_view name_of(Attending attending) {
   return moments[static_cast<std::size_t>(attending)];
 }
 
-Seq2Seq::Seq2Seq(const Seq2SeqOptions& options)
+Seq2Seq::Seq2Seq(const Seq2SeqOptions& options, std::shared_ptr<Score> score)
     : options_(checked(options)),
-      parts_(child("", make_parts(options))),
+      parts_(child("", make_parts(options, std::move(score)))),
       output_(child("output", Linear(parts_->output_size(), options.target_vocabulary))) {}
 
 bool Seq2Seq::attends() const {

@@ -56,8 +56,9 @@ class Seq2Seq : public Module {
   using Encoded = nn::Encoded;
   using Step = nn::Step;
 
-  // Error if the options make no model.
-  explicit Seq2Seq(const Seq2SeqOptions& options);
+  // Error if the options make no model. A recurrent decoder attends by `score`, if one is given, of
+  // queries [.., hidden] and keys [.., 2 hidden], instead of the one that the options name.
+  explicit Seq2Seq(const Seq2SeqOptions& options, std::shared_ptr<Score> score = nullptr);
 
   const Seq2SeqOptions& options() const { return options_; }
   // Whether its steps have weights to show.
