@@ -1,10 +1,11 @@
 #!/bin/sh
 # Installs what attune needs to build, if it is missing. Needs root or sudo for that.
-#   third_party/install.sh [--with-format]     also clang-format, for the layout check
+#   third_party/install.sh [--for-ci]    also what only CI needs: clang-format for the layout check, and
+#                                        PyTorch for the tests that exchange parameters with it
 set -eu
 
-with_format=no
-[ "${1:-}" = --with-format ] && with_format=yes
+for_ci=no
+[ "${1:-}" = --for-ci ] && for_ci=yes
 
 cxx=${CXX:-c++}
 
@@ -28,7 +29,10 @@ need fmt has_header fmt/format.h
 need doctest has_header doctest/doctest.h
 need json has_header nlohmann/json.hpp
 need cli11 has_header CLI/CLI.hpp
-[ $with_format = no ] || need clang-format command -v clang-format-14
+if [ $for_ci = yes ]; then
+  need clang-format command -v clang-format-14
+  need torch /usr/bin/python3 -c 'import torch, numpy'
+fi
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ]; then
@@ -40,22 +44,12 @@ else
   exit 1
 fi
 
-# packages COMPILER CMAKE NINJA PKGCONFIG OPENBLAS FMT DOCTEST JSON CLI11 FORMAT: the names of what is
-# missing here.
+# packages WORD=NAMES...: the names of what is missing here.
 packages() {
   for word in $missing; do
-    case $word in
-      compiler) echo "$1" ;;
-      cmake) echo "$2" ;;
-      ninja) echo "$3" ;;
-      pkg-config) echo "$4" ;;
-      openblas) echo "$5" ;;
-      fmt) echo "$6" ;;
-      doctest) echo "$7" ;;
-      json) echo "$8" ;;
-      cli11) echo "$9" ;;
-      clang-format) shift 9; echo "$1" ;;
-    esac
+    for entry in "$@"; do
+      case $entry in "$word="*) echo "${entry#*=}" ;; esac
+    done
   done
 }
 
@@ -65,20 +59,25 @@ if command -v apt-get >/dev/null 2>&1; then
   $as_root apt-get update -qq
   # shellcheck disable=SC2046
   $as_root apt-get install -y -qq --no-install-recommends $(packages \
-    "g++ libc6-dev" cmake ninja-build pkg-config libopenblas-dev libfmt-dev doctest-dev \
-    nlohmann-json3-dev libcli11-dev clang-format-14) >/dev/null
+    "compiler=g++ libc6-dev" cmake=cmake ninja=ninja-build pkg-config=pkg-config \
+    openblas=libopenblas-dev fmt=libfmt-dev doctest=doctest-dev json=nlohmann-json3-dev \
+    cli11=libcli11-dev clang-format=clang-format-14 "torch=python3-torch python3-numpy") >/dev/null
 elif command -v dnf >/dev/null 2>&1; then
   # shellcheck disable=SC2046
   $as_root dnf install -y -q $(packages \
-    gcc-c++ cmake ninja-build pkgconf-pkg-config openblas-devel fmt-devel doctest-devel json-devel \
-    cli11-devel clang-tools-extra)
+    compiler=gcc-c++ cmake=cmake ninja=ninja-build pkg-config=pkgconf-pkg-config \
+    openblas=openblas-devel fmt=fmt-devel doctest=doctest-devel json=json-devel cli11=cli11-devel \
+    clang-format=clang-tools-extra torch=python3-torch)
 elif command -v pacman >/dev/null 2>&1; then
   # shellcheck disable=SC2046
   $as_root pacman -S --noconfirm --needed $(packages \
-    gcc cmake ninja pkgconf openblas fmt doctest nlohmann-json cli11 clang)
+    compiler=gcc cmake=cmake ninja=ninja pkg-config=pkgconf openblas=openblas fmt=fmt \
+    doctest=doctest json=nlohmann-json cli11=cli11 clang-format=clang torch=python-pytorch)
 elif command -v brew >/dev/null 2>&1; then
   # shellcheck disable=SC2046
-  brew install $(packages gcc cmake ninja pkg-config openblas fmt doctest nlohmann-json cli11 clang-format)
+  brew install $(packages \
+    compiler=gcc cmake=cmake ninja=ninja pkg-config=pkg-config openblas=openblas fmt=fmt \
+    doctest=doctest json=nlohmann-json cli11=cli11 clang-format=clang-format torch=pytorch)
 else
   echo "attune needs:$missing. No package manager known here (apt, dnf, pacman, brew): install them by hand." >&2
   exit 1
