@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "autograd/fused/attention_gru.h"
+
 namespace attune::nn {
 namespace {
 
@@ -42,6 +44,10 @@ Memory Look::prepare(const Tensor& states, const Tensor& mask) const {
   }
   const Tensor keys = key_projection_ ? key_projection_->forward(states) : states;
   return {{score_->prepare(keys)}, {states}, mask};
+}
+
+const AdditiveScore* Look::additive() const {
+  return dynamic_cast<const AdditiveScore*>(score_.get());
 }
 
 Attended Look::operator()(const Tensor& query, const Memory& memory) const {
@@ -175,8 +181,28 @@ Step RecurrentEncoderDecoder::step(const Tensor& previous, const DecoderState& s
   return step_from(dropout_.forward(target_embedding_.forward(previous)), state, memory);
 }
 
+bool RecurrentEncoderDecoder::has_fused_states() const {
+  return gru_decoder_.size() == 1 && !after_ && look_ && look_->additive() != nullptr;
+}
+
+Tensor RecurrentEncoderDecoder::fused_states(const Tensor& embedded, const Encoded& encoded) const {
+  const Scope in("decoder");
+  const GRUCell& cell = gru_decoder_[0];
+  const AdditiveScore& score = *look_->additive();
+  const auto columns = [&](std::int64_t begin, std::int64_t end) {
+    return slice(cell.weight_ih, 1, begin, end);
+  };
+  const std::int64_t own = embedded.size(-1), all = cell.weight_ih.size(1);
+  const Tensor input =
+      linear(embedded, columns(0, own), cell.bias_ih);  // [batch, target, 3 hidden]
+  return attention_gru({input, encoded.state[0], encoded.memory.keys[0], encoded.memory.values[0],
+                        score.query_weight, score.v, columns(own, all), cell.weight_hh,
+                        cell.bias_hh, squeeze(encoded.memory.mask, 1)});
+}
+
 Tensor RecurrentEncoderDecoder::outputs(const Tensor& previous, const Encoded& encoded) const {
   const Tensor embedded = dropout_.forward(target_embedding_.forward(previous));
+  if (has_fused_states()) return dropout_.forward(fused_states(embedded, encoded));
   DecoderState state = encoded.state;
   std::vector<Tensor> outputs;
   for (const Tensor& x : unbind(embedded, 1)) {

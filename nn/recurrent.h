@@ -26,6 +26,8 @@ class Look : public Module {
   // The features of what it sees.
   std::int64_t context_size() const { return context_size_; }
   Memory prepare(const Tensor& states, const Tensor& mask) const;
+  // The score, if it is additive; else null.
+  const AdditiveScore* additive() const;
   // query [batch, hidden] -> context [batch, context size], weights [batch, source].
   Attended operator()(const Tensor& query, const Memory& memory) const;
 
@@ -59,6 +61,10 @@ class RecurrentEncoderDecoder : public EncoderDecoder {
   std::size_t layers() const { return bridges_.size(); }
   DecoderState initial_state(const std::vector<Tensor>& last, std::int64_t batch) const;
   Step step_from(const Tensor& embedded, const DecoderState& state, const Memory& memory) const;
+  // All states at once, where a fused op computes them: one layer of GRU, additive attention before
+  // each step.
+  Tensor fused_states(const Tensor& embedded, const Encoded& encoded) const;
+  bool has_fused_states() const;
   // The cells of all layers, one upon the other; the new states go to `next`.
   Tensor run_cells(Tensor x, const DecoderState& state, DecoderState& next) const;
 

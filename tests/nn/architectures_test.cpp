@@ -27,6 +27,7 @@ struct Kind {
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all{
       {Architecture::gru, Attention::none},
+      {Architecture::gru, Attention::additive},
       {Architecture::gru, Attention::multihead},
       {Architecture::gru, Attention::dot, Attending::after},
       {Architecture::gru, Attention::multihead, Attending::after},

@@ -1,0 +1,211 @@
+#include "autograd/fused/attention_gru.h"
+
+#include <fmt/format.h>
+
+#include "autograd/fused/fused.h"
+#include "autograd/fused/gru.h"
+#include "autograd/kernels/attention_gru.h"
+
+namespace attune {
+
+Tensor attention_gru_composition(const AttentionGRUInputs& in) {
+  Tensor h = in.initial;
+  std::vector<Tensor> states;
+  for (const Tensor& input : unbind(in.input, 1)) {
+    const Tensor query = unsqueeze(linear(h, in.query_weight), 1);  // [batch, 1, attention]
+    Tensor scores = matmul(tanh(query + in.keys), in.v);            // [batch, source]
+    if (in.mask.defined()) scores = masked_fill(scores, in.mask, -1e30);
+    Tensor weights = softmax(scores);
+    if (in.mask.defined()) weights = masked_fill(weights, in.mask, 0);
+    const Tensor context = squeeze(matmul(unsqueeze(weights, 1), in.values), 1);
+    h = gru_gates_composition(input + linear(context, in.context_weight),
+                              linear(h, in.weight, in.bias), h);
+    states.push_back(h);
+  }
+  const Shape none{in.input.size(0), 0, in.initial.size(1)};
+  return states.empty() ? zeros(none, in.input.dtype()) : stack(states, 1);
+}
+
+namespace {
+
+AttentionGruSizes sizes_of(const AttentionGRUInputs& in) {
+  return {in.input.size(0),   in.input.size(1), in.keys.size(1),
+          in.initial.size(1), in.v.size(0),     in.values.size(2)};
+}
+
+void check(const AttentionGRUInputs& in, const Site& site) {
+  const Operand first(in.input, site);
+  detail::check_floating("attention_gru", first);
+  const std::pair<const char*, const Tensor*> others[] = {{"initial", &in.initial},
+                                                          {"keys", &in.keys},
+                                                          {"values", &in.values},
+                                                          {"query_weight", &in.query_weight},
+                                                          {"v", &in.v},
+                                                          {"context_weight", &in.context_weight},
+                                                          {"weight", &in.weight},
+                                                          {"bias", &in.bias}};
+  for (const auto& [name, tensor] : others) {
+    detail::check_same_dtype("attention_gru", first, Operand(*tensor, site));
+  }
+  const auto fail = [&](const char* name, const Tensor& tensor, const std::string& wanted) {
+    misuse("attention_gru", site,
+           fmt::format("{} is {}, and must be {}", name, to_string(tensor.shape()), wanted));
+  };
+  if (in.input.rank() != 3) fail("input", in.input, "[batch, time, 3 hidden]");
+  if (in.initial.rank() != 2) fail("initial", in.initial, "[batch, hidden]");
+  if (in.keys.rank() != 3) fail("keys", in.keys, "[batch, source, attention]");
+  if (in.values.rank() != 3) fail("values", in.values, "[batch, source, features]");
+  if (in.v.rank() != 1) fail("v", in.v, "[attention]");
+  const AttentionGruSizes n = sizes_of(in);
+  const auto expect = [&](const char* name, const Tensor& tensor, const Shape& shape) {
+    if (tensor.shape() != shape) fail(name, tensor, to_string(shape));
+  };
+  expect("input", in.input, {n.batch, n.time, 3 * n.hidden});
+  expect("initial", in.initial, {n.batch, n.hidden});
+  expect("keys", in.keys, {n.batch, n.source, n.attention});
+  expect("values", in.values, {n.batch, n.source, n.features});
+  expect("query_weight", in.query_weight, {n.attention, n.hidden});
+  expect("context_weight", in.context_weight, {3 * n.hidden, n.features});
+  expect("weight", in.weight, {3 * n.hidden, n.hidden});
+  expect("bias", in.bias, {3 * n.hidden});
+  if (!in.mask.defined()) return;
+  expect("mask", in.mask, {n.batch, n.source});
+  if (in.mask.dtype() != DType::boolean) {
+    misuse("attention_gru", site, fmt::format("the mask is {}", name(in.mask.dtype())),
+           "Make it boolean, true where not to look.");
+  }
+}
+
+std::vector<Tensor> listed(const AttentionGRUInputs& in) {
+  return {in.input, in.initial,        in.keys,   in.values, in.query_weight,
+          in.v,     in.context_weight, in.weight, in.bias};
+}
+
+AttentionGRUInputs named(const std::vector<Tensor>& x, const Tensor& mask) {
+  return {x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], mask};
+}
+
+// What the forward pass leaves for the backward pass.
+struct Trace {
+  Tensor states;    // [time + 1, batch, hidden]
+  Tensor queries;   // [time, batch, attention]
+  Tensor weights;   // [time, batch, source]
+  Tensor contexts;  // [time, batch, features]
+  Tensor kept;      // [time, batch, 4 hidden]
+};
+
+Trace empty_trace(const AttentionGruSizes& n, DType dtype) {
+  return {empty({n.time + 1, n.batch, n.hidden}, dtype),
+          empty({n.time, n.batch, n.attention}, dtype), empty({n.time, n.batch, n.source}, dtype),
+          empty({n.time, n.batch, n.features}, dtype),
+          empty({n.time, n.batch, 4 * n.hidden}, dtype)};
+}
+
+std::vector<Tensor> attention_gru_backward_pass(const AttentionGRUInputs& in, const Trace& trace,
+                                                const Tensor& g) {
+  const AttentionGruSizes n = sizes_of(in);
+  const DType dtype = g.dtype();
+  const Tensor by_output = g.contiguous();
+  const Tensor by_state = zeros({n.batch, n.hidden}, dtype);
+  const Tensor by_input = empty({n.batch, n.time, 3 * n.hidden}, dtype);
+  const Tensor by_gates = empty({n.time, n.batch, 3 * n.hidden}, dtype);
+  const Tensor by_recurrent = empty({n.time, n.batch, 3 * n.hidden}, dtype);
+  const Tensor by_queries = empty({n.time, n.batch, n.attention}, dtype);
+  const Tensor by_keys = zeros(in.keys.shape(), dtype);
+  const Tensor by_values = zeros(in.values.shape(), dtype);
+  const Tensor by_v = zeros({n.batch, n.attention}, dtype);
+  dispatch_floating(dtype, [&]<class T>(T) {
+    attention_gru_backward<T>({n,
+                               in.keys.raw<T>(),
+                               in.values.raw<T>(),
+                               in.query_weight.raw<T>(),
+                               in.v.raw<T>(),
+                               in.context_weight.raw<T>(),
+                               in.weight.raw<T>(),
+                               trace.states.raw<T>(),
+                               trace.queries.raw<T>(),
+                               trace.weights.raw<T>(),
+                               trace.kept.raw<T>(),
+                               by_output.raw<T>(),
+                               by_state.raw<T>(),
+                               by_input.raw<T>(),
+                               by_gates.raw<T>(),
+                               by_recurrent.raw<T>(),
+                               by_queries.raw<T>(),
+                               by_keys.raw<T>(),
+                               by_values.raw<T>(),
+                               by_v.raw<T>()});
+  });
+  // The gradients of the weights are sums over all steps: one product for all of them.
+  const auto rows = [&](const Tensor& x) { return reshape(x, {n.time * n.batch, x.size(2)}); };
+  const Tensor previous = rows(slice(trace.states, 0, 0, n.time));
+  const auto by_weight = [&](const Tensor& by, const Tensor& of) {
+    return matmul(transpose(rows(by)), of);
+  };
+  return {by_input,
+          by_state,
+          by_keys,
+          by_values,
+          by_weight(by_queries, previous),
+          sum(by_v, {0}),
+          by_weight(by_gates, rows(trace.contexts)),
+          by_weight(by_recurrent, previous),
+          sum(rows(by_recurrent), {0})};
+}
+
+std::vector<Saved> saved(const std::vector<Tensor>& tensors) {
+  std::vector<Saved> result;
+  for (const Tensor& tensor : tensors) result.push_back(save(tensor));
+  return result;
+}
+
+std::vector<Tensor> read(const std::vector<Saved>& kept) {
+  std::vector<Tensor> result;
+  for (const Saved& tensor : kept) result.push_back(tensor());
+  return result;
+}
+
+}  // namespace
+
+Tensor attention_gru(const AttentionGRUInputs& inputs, Site site) {
+  check(inputs, site);
+  std::vector<Tensor> values = listed(inputs);
+  for (Tensor& value : values) value = value.detach().contiguous();
+  const Tensor mask = inputs.mask.defined() ? inputs.mask.contiguous() : Tensor();
+  const AttentionGRUInputs in = named(values, mask);
+  const AttentionGruSizes n = sizes_of(in);
+  const Trace trace = empty_trace(n, in.input.dtype());
+  Tensor output = empty({n.batch, n.time, n.hidden}, in.input.dtype());
+  {
+    const NoGrad no_grad;
+    select(trace.states, 0, 0).copy_(in.initial);
+  }
+  dispatch_floating(in.input.dtype(), [&]<class T>(T) {
+    attention_gru_forward<T>({n, in.input.raw<T>(), in.keys.raw<T>(), in.values.raw<T>(),
+                              mask.defined() ? mask.raw<bool>() : nullptr, in.query_weight.raw<T>(),
+                              in.v.raw<T>(), in.context_weight.raw<T>(), in.weight.raw<T>(),
+                              in.bias.raw<T>(), trace.states.raw<T>(), trace.queries.raw<T>(),
+                              trace.weights.raw<T>(), trace.contexts.raw<T>(), trace.kept.raw<T>(),
+                              output.raw<T>()});
+  });
+  const auto kept_inputs = saved(values);
+  const auto kept_trace =
+      saved({trace.states, trace.queries, trace.weights, trace.contexts, trace.kept});
+  const auto kept_mask = mask.defined() ? saved({mask}) : saved({});
+  const auto backward = [kept_inputs, kept_trace](std::span<const Tensor> g, const Needs&) {
+    const std::vector<Tensor> t = read(kept_trace);
+    return attention_gru_backward_pass(named(read(kept_inputs), {}), {t[0], t[1], t[2], t[3], t[4]},
+                                       g[0]);
+  };
+  const auto composition = [kept_mask](const std::vector<Tensor>& x) {
+    const Tensor m = kept_mask.empty() ? Tensor() : kept_mask[0]();
+    return std::vector{attention_gru_composition(named(x, m))};
+  };
+  const std::vector<Tensor> originals = listed(inputs);
+  std::vector<Operand> operands;
+  for (const Tensor& original : originals) operands.emplace_back(original, site);
+  return apply("attention_gru", operands, std::move(output),
+               fused_rule(operands, backward, composition));
+}
+
+}  // namespace attune

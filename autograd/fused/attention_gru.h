@@ -1,0 +1,34 @@
+#pragma once
+// The decoder of Bahdanau, Cho & Bengio (2015) over a whole target, as one op: at every step
+// additive attention with the state so far, and then a GRU.
+
+#include "autograd/tensor.h"
+
+namespace attune {
+
+// All differentiable but the mask.
+struct AttentionGRUInputs {
+  Tensor input;           // [batch, time, 3 hidden]: W_i x + b_i of the step's own input x
+  Tensor initial;         // [batch, hidden]
+  Tensor keys;            // [batch, source, attention]
+  Tensor values;          // [batch, source, features]
+  Tensor query_weight;    // W [attention, hidden]
+  Tensor v;               // [attention]
+  Tensor context_weight;  // [3 hidden, features]: what the context gives to the gates
+  Tensor weight;          // [3 hidden, hidden], with `bias` [3 hidden] as in gru.h
+  Tensor bias;
+  Tensor mask;  // bool [batch, source], true where not to look; undefined for none
+};
+
+// The state after every step, [batch, time, hidden]. With the equations of nn/rnn.h and
+//
+//     e_j = v . tanh(W h + keys_j),   context = softmax(e) values
+//
+// each step takes input + context_weight context for its gates' input. Error if the shapes do not
+// fit.
+Tensor attention_gru(const AttentionGRUInputs& inputs, Site site = Site::current());
+
+// The same in ordinary ops, which define it.
+Tensor attention_gru_composition(const AttentionGRUInputs& inputs);
+
+}  // namespace attune

@@ -1,0 +1,90 @@
+// The fused attention decoder against its composition: values, gradients, second derivatives,
+// masks.
+
+#include "autograd/fused/attention_gru.h"
+
+#include <doctest/doctest.h>
+
+#include "autograd/gradcheck.h"
+#include "autograd/ops.h"
+#include "autograd/random.h"
+#include "tests/difference.h"
+
+using namespace attune;
+
+namespace {
+
+struct Sizes {
+  std::int64_t batch, time, source, hidden, attention, features;
+};
+
+std::vector<Tensor> leaves(const Sizes& n) {
+  std::vector<Tensor> result;
+  for (const Shape& shape :
+       {Shape{n.batch, n.time, 3 * n.hidden}, Shape{n.batch, n.hidden},
+        Shape{n.batch, n.source, n.attention}, Shape{n.batch, n.source, n.features},
+        Shape{n.attention, n.hidden}, Shape{n.attention}, Shape{3 * n.hidden, n.features},
+        Shape{3 * n.hidden, n.hidden}, Shape{3 * n.hidden}}) {
+    result.push_back(randn(shape, 0, 0.7, DType::float64).requires_grad_());
+  }
+  return result;
+}
+
+AttentionGRUInputs named(const std::vector<Tensor>& x, const Tensor& mask) {
+  return {x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], mask};
+}
+
+// Random padding at the end of each source; the first row has none, the last nothing else.
+Tensor padding(const Sizes& n) {
+  std::vector<std::int64_t> lengths{n.source};
+  for (std::int64_t row = 1; row < n.batch; ++row) lengths.push_back((row * 2) % (n.source + 1));
+  lengths.back() = n.batch > 1 ? 0 : n.source;
+  const Tensor ends = from_vector(lengths, {n.batch, 1});
+  return ge(arange(0, static_cast<double>(n.source)), ends);
+}
+
+}  // namespace
+
+TEST_CASE("the kernel computes what the composition says, forward and backward") {
+  manual_seed(131);
+  for (const Sizes& n : {Sizes{3, 4, 5, 2, 3, 4}, Sizes{1, 1, 1, 1, 1, 1}, Sizes{2, 0, 3, 2, 2, 2},
+                         Sizes{70, 2, 3, 4, 20, 5}, Sizes{2, 3, 0, 2, 2, 2}}) {
+    for (const bool masked : {false, true}) {
+      CAPTURE(n.batch);
+      CAPTURE(n.time);
+      CAPTURE(masked);
+      const Tensor mask = masked ? padding(n) : Tensor();
+      const std::vector<Tensor> in = leaves(n);
+      const Tensor fused = attention_gru(named(in, mask));
+      const Tensor defined = attention_gru_composition(named(in, mask));
+      CHECK(difference(fused, defined) < 1e-12);
+      const Tensor g = randn(fused.shape(), 0, 1, DType::float64);
+      const auto by_kernel = functional::pull_back({fused}, in, {g});
+      const auto by_composition = functional::pull_back({defined}, in, {g});
+      for (std::size_t i = 0; i < in.size(); ++i) {
+        CAPTURE(i);
+        CHECK(difference(by_kernel[i], by_composition[i]) < 1e-12);
+      }
+    }
+  }
+}
+
+TEST_CASE("first and second derivatives agree with differences") {
+  manual_seed(132);
+  const Sizes n{2, 2, 3, 2, 2, 2};
+  const Tensor mask = tensor({{0, 0, 0}, {0, 1, 1}}, DType::boolean);
+  const auto f = [&](const std::vector<Tensor>& x) { return attention_gru(named(x, mask)); };
+  const std::vector<Tensor> in = leaves(n);
+  CHECK(gradcheck(f, in));
+  CHECK(gradgradcheck(f, in));
+}
+
+TEST_CASE("shapes that do not fit are told by name") {
+  std::vector<Tensor> in = leaves({2, 2, 3, 2, 2, 2});
+  in[6] = zeros({6, 5}, DType::float64);
+  CHECK_THROWS_WITH_AS(attention_gru(named(in, {})),
+                       doctest::Contains("context_weight is [6, 5], and must be [6, 2]"), Error);
+  in = leaves({2, 2, 3, 2, 2, 2});
+  CHECK_THROWS_WITH_AS(attention_gru(named(in, zeros({2, 3}))),
+                       doctest::Contains("the mask is float32"), Error);
+}
