@@ -1,0 +1,77 @@
+// Products with a packed matrix against BLAS, for sizes on both sides of every tile's.
+#include "autograd/kernels/packed.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "autograd/random.h"
+
+using namespace attune;
+
+namespace {
+
+template <class T>
+std::vector<T> random_numbers(std::int64_t count, Generator& generator) {
+  std::vector<T> values(static_cast<std::size_t>(count));
+  for (T& value : values) value = static_cast<T>(generator.uniform() - 0.5);
+  return values;
+}
+
+template <class T>
+void check_product(std::int64_t m, std::int64_t k, std::int64_t n, bool transposed, T beta,
+                   double tolerance) {
+  CAPTURE(m);
+  CAPTURE(k);
+  CAPTURE(n);
+  CAPTURE(transposed);
+  Generator generator(7);
+  const std::int64_t lda = k + 3, ldc = n + 2;
+  const auto a = random_numbers<T>(m * lda, generator), b = random_numbers<T>(k * n, generator);
+  auto c = random_numbers<T>(m * ldc, generator);
+  auto expected = c;
+  const Matrix<T> matrix = transposed ? Matrix<T>{b.data(), 1, k} : Matrix<T>{b.data(), n, 1};
+  gemm<T>(m, n, k, {a.data(), lda, 1}, matrix, beta, expected.data(), ldc);
+  PackedMatrix<T>(k, n, matrix).multiply(m, a.data(), lda, beta, c.data(), ldc);
+  double largest = 0;
+  for (std::size_t i = 0; i < c.size(); ++i) {
+    largest = std::max(largest, std::abs(static_cast<double>(c[i] - expected[i])));
+  }
+  CHECK(largest <= tolerance);
+}
+
+}  // namespace
+
+TEST_CASE("a packed product is BLAS's") {
+  for (const std::int64_t m : {0, 1, 3, 7, 8, 9, 32, 33}) {
+    for (const std::int64_t n : {1, 15, 16, 17, 47, 48, 49, 96, 100}) {
+      for (const std::int64_t k : {1, 5, 64}) {
+        for (const bool transposed : {false, true}) {
+          check_product<float>(m, k, n, transposed, 0, 1e-5);
+          check_product<float>(m, k, n, transposed, 1, 1e-5);
+        }
+      }
+    }
+  }
+  check_product<float>(10, 1100, 50, true, 1, 1e-4);  // more than one block of k
+  check_product<double>(5, 7, 9, true, 1, 1e-14);
+}
+
+TEST_CASE("without a sum there is nothing to add") {
+  check_product<float>(3, 0, 5, false, 0, 0);
+  check_product<float>(3, 0, 5, false, 1, 0);
+}
+
+TEST_CASE("a row's result does not depend on the rows beside it") {
+  Generator generator(9);
+  const std::int64_t k = 40, n = 70;
+  const auto a = random_numbers<float>(33 * k, generator),
+             b = random_numbers<float>(k * n, generator);
+  const PackedMatrix<float> packed(k, n, {b.data(), n, 1});
+  std::vector<float> all(33 * static_cast<std::size_t>(n)), one(static_cast<std::size_t>(n));
+  packed.multiply(33, a.data(), k, 0, all.data(), n);
+  for (std::int64_t row = 0; row < 33; ++row) {
+    packed.multiply(1, a.data() + row * k, k, 0, one.data(), n);
+    CHECK(std::equal(one.begin(), one.end(), all.begin() + row * n));
+  }
+}
