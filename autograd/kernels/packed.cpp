@@ -48,11 +48,13 @@ template <int lanes, int vectors, int rows>
     }
   }
   float edge[std::size_t{width}];
+#pragma GCC unroll 8
   for (int i = 0; i < rows; ++i) {
     float* const c = tile.c + i * tile.ldc;
     const bool whole = tile.columns == width;
     float* const out = whole ? c : edge;
     if (!whole) std::copy_n(c, tile.columns, edge);
+#pragma GCC unroll 4
     for (int j = 0; j < vectors; ++j) {
       V* const to = reinterpret_cast<V*>(out + j * lanes);
       *to = tile.add ? *to + sums[i][j] : sums[i][j];
