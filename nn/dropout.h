@@ -1,5 +1,6 @@
 #pragma once
 
+#include "nn/embedding.h"
 #include "nn/module.h"
 
 namespace attune::nn {
@@ -12,14 +13,42 @@ class Dropout : public Module {
     if (!(p >= 0 && p < 1)) throw Error("Dropout: the probability must lie in [0, 1).");
   }
 
-  Tensor forward(const Tensor& x) const {
-    if (!training() || p == 0) return x;
-    const Scope in = scope();
-    const Tensor kept = ge(rand(x.shape()), p).to(x.dtype());
-    return x * kept * (1 / (1 - p));
-  }
+  Tensor forward(const Tensor& x) const { return active() ? x * mask(x.shape(), x.dtype()) : x; }
 
   double p;
+
+ protected:
+  bool active() const { return training() && p > 0; }
+  // Factors 0 and 1 / (1 - p), newly drawn.
+  Tensor mask(const Shape& shape, DType dtype) const {
+    const Scope in = scope();
+    return ge(rand(shape), p).to(dtype) * (1 / (1 - p));
+  }
+};
+
+// Dropout that takes the same features from every step of x [batch, time, features], so that a
+// recurrent network cannot see at the next step what it was denied at this one; also called
+// variational (Gal & Ghahramani 2016).
+class LockedDropout : public Dropout {
+ public:
+  using Dropout::Dropout;
+
+  Tensor forward(const Tensor& x) const {
+    return active() ? x * mask({x.size(0), 1, x.size(2)}, x.dtype()) : x;
+  }
+};
+
+// Dropout that takes whole ids out of an embedding, wherever in the batch they occur (Gal &
+// Ghahramani 2016): ids [..] -> [.., features].
+class EmbeddingDropout : public Dropout {
+ public:
+  using Dropout::Dropout;
+
+  Tensor forward(const Embedding& table, const Tensor& ids) const {
+    const Tensor vectors = table.forward(ids);
+    if (!active()) return vectors;
+    return vectors * embedding(mask({table.weight.size(0), 1}, vectors.dtype()), ids);
+  }
 };
 
 }  // namespace attune::nn

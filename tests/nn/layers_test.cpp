@@ -7,6 +7,7 @@
 #include "nn/embedding.h"
 #include "nn/init.h"
 #include "nn/linear.h"
+#include "nn/optim/sgd.h"
 #include "tests/difference.h"
 
 using namespace attune;
@@ -103,6 +104,49 @@ TEST_CASE("Dropout refuses what is no probability") {
   CHECK_THROWS_AS(Dropout{std::nan("")}, Error);
 }
 
+TEST_CASE("LockedDropout takes the same features from every step, and others from other rows") {
+  manual_seed(37);
+  LockedDropout dropout(0.5);
+  const Tensor x = ones({3, 4, 64}).requires_grad_();
+  const Tensor y = dropout.forward(x);
+  const Tensor first = slice(y, 1, 0, 1);
+  CHECK(difference(y, expand(first, y.shape())) == 0);
+  CHECK(difference(select(first, 0, 0), select(first, 0, 1)) == 2);
+  CHECK(amin(y).item() == 0);
+  CHECK(amax(y).item() == 2);
+  sum(y).backward();
+  CHECK(difference(x.grad(), y) == 0);
+  dropout.eval();
+  CHECK(dropout.forward(x).handle() == x.handle());
+}
+
+TEST_CASE(
+    "EmbeddingDropout takes an id wherever it occurs, and leaves its vector without gradient") {
+  manual_seed(38);
+  const Embedding table(100, 3);
+  EmbeddingDropout dropout(0.25);
+  const Tensor all = arange(0, 100);
+  const Tensor twice = dropout.forward(table, stack({all, all}));
+  CHECK(difference(select(twice, 0, 0), select(twice, 0, 1)) == 0);
+  sum(twice).backward();
+  std::int64_t dropped = 0;
+  for (std::int64_t id = 0; id < 100; ++id) {
+    const Tensor vector = select(select(twice, 0, 0), 0, id);
+    const Tensor gradient = select(table.weight.grad(), 0, id);
+    if (amax(abs(vector)).item() == 0) {
+      ++dropped;
+      CHECK(amax(abs(gradient)).item() == 0);
+    } else {
+      CHECK(difference(vector, select(table.weight, 0, id) / 0.75) < 1e-6);
+      CHECK(difference(gradient, full({3}, 2 / 0.75)) < 1e-6);
+    }
+  }
+  CHECK(dropped > 10);
+  CHECK(dropped < 40);
+  dropout.eval();
+  CHECK(difference(dropout.forward(table, all), table.weight) == 0);
+}
+
 TEST_CASE("initial values have the ranges and moments they are named for") {
   manual_seed(36);
   CHECK(amax(abs(init::uniform({1000}, 0.5))).item() <= 0.5);
@@ -113,4 +157,50 @@ TEST_CASE("initial values have the ranges and moments they are named for") {
   const Tensor normal = init::normal({100, 100}, 3);
   CHECK(mean(normal).item() == doctest::Approx(0).epsilon(0.1));
   CHECK(mean(square(normal)).item() == doctest::Approx(9).epsilon(0.05));
+  const auto check_variance = [](const Tensor& weight, double expected) {
+    CHECK(mean(weight).item() == doctest::Approx(0).epsilon(0.05));
+    CHECK(mean(square(weight)).item() == doctest::Approx(expected).epsilon(0.05));
+  };
+  check_variance(init::xavier_normal({100, 300}), 2.0 / 400);
+  check_variance(init::kaiming_normal({200, 100}), 2.0 / 100);
+  const Tensor kaiming = init::kaiming_uniform({200, 100});
+  check_variance(kaiming, 2.0 / 100);
+  CHECK(amax(abs(kaiming)).item() <= std::sqrt(6.0 / 100));
+}
+
+TEST_CASE("an orthogonal matrix has orthonormal rows, or columns, times its gain") {
+  manual_seed(39);
+  for (const auto& [rows, columns] : {std::pair{3, 5}, {5, 3}, {4, 4}, {1, 7}}) {
+    const Tensor w = init::orthogonal({rows, columns}, 2);
+    REQUIRE(w.shape() == Shape{rows, columns});
+    const Tensor products = rows <= columns ? matmul(w, transpose(w)) : matmul(transpose(w), w);
+    CHECK(difference(products, 4 * eye(std::min(rows, columns))) < 1e-5);
+  }
+}
+
+TEST_CASE("an output layer that shares the embedding's weight learns it together with it") {
+  manual_seed(40);
+  struct Tied : Module {
+    Tied()
+        : table(child("table", Embedding(5, 3))), output(child("output", Linear(table.weight))) {}
+    Embedding table;
+    Linear output;
+  };
+  const Tied tied;
+  CHECK(tied.parameter_count() == 5 * 3 + 5);
+  CHECK(tied.named_parameters().size() == 3);
+  const Tensor tokens = ids({1, 4}), next = ids({4, 2});
+  cross_entropy(tied.output.forward(tied.table.forward(tokens)), next).backward();
+
+  // The same with two weights of equal values: the gradients add up.
+  const Tensor in = tied.table.weight.detach().clone().requires_grad_();
+  const Tensor out = tied.table.weight.detach().clone().requires_grad_();
+  cross_entropy(linear(embedding(in, tokens), out, tied.output.bias), next).backward();
+  CHECK(difference(tied.table.weight.grad(), in.grad() + out.grad()) < 1e-6);
+
+  optim::SGD sgd(tied.parameters(), {.learning_rate = 1});
+  const Tensor before = tied.table.weight.detach().clone();
+  sgd.step();
+  CHECK(difference(tied.output.weight, before - in.grad() - out.grad()) < 1e-6);
+  CHECK(difference(tied.output.weight, tied.table.weight) == 0);
 }

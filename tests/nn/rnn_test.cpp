@@ -1,5 +1,5 @@
-// GRU layers: against values computed by PyTorch 1.13, against their own cells, and the lengths of
-// rows.
+// Recurrent layers: against values computed by PyTorch 1.13, against their own cells, and the
+// lengths of rows.
 
 #include "nn/rnn.h"
 
@@ -134,6 +134,108 @@ struct TorchGRU {
              DType::float64);
 };
 
+// torch.nn.LSTM, made and run like the GRU above; the initial cell has phase 250, and the gradients
+// are also of sum(cell * sines of phase 450).
+struct TorchLSTM {
+  Tensor output =
+      tensor({{{0.0612051649601007, 0.533734991902142, -0.509197061454645, -0.372646573138583},
+               {0.0404643129233302, 0.503648210013976, -0.54913319731, -0.378216758940629},
+               {0.099178240530764, 0.447082169899771, -0.371103502980238, -0.494581980619732},
+               {0.0711722963117276, 0.410022742955894, -0.373352652078169, -0.411100853002775}},
+              {{0.199268554400457, 0.172350367631668, -0.339159806595409, -0.092203467652523},
+               {0, 0, 0, 0},
+               {0, 0, 0, 0},
+               {0, 0, 0, 0}},
+              {{-0.136326589880482, 0.120550775385229, -0.338951333247304, -0.540604461165774},
+               {0.0359520919227382, 0.208749844487862, -0.346914123353846, -0.400995655964451},
+               {0.0465311219640143, 0.277486062777341, -0.140418793048242, -0.128319297318719},
+               {0, 0, 0, 0}}},
+             DType::float64);
+  Tensor cell = tensor({{{-0.97514133783181, -0.175420417250287},
+                         {0.371030130416835, -0.557889817543339},
+                         {-0.483598923988433, -0.645994966360888}},
+                        {{0.427081491422687, -1.06307631583074},
+                         {-0.1904941315894, 0.0130455284110348},
+                         {-0.640665820433084, -0.961943516802875}},
+                        {{0.0968201734340375, 0.738648872505144},
+                         {0.315056388666166, 0.267727222123799},
+                         {0.0593725573340825, 0.507105160881469}},
+                        {{-1.45811163925171, -0.54313221160286},
+                         {-0.762708071155373, -0.248695899922314},
+                         {-1.05365311395525, -0.823502875627504}}},
+                       DType::float64);
+  Tensor input_gradient = tensor({{{-0.0707262105330045, -0.124071693543802, -0.11906432040726},
+                                   {0.191764336024999, 0.257914136050627, 0.202762887872103},
+                                   {0.147609452463311, 0.432736091919384, 0.514340185657815},
+                                   {0.331163048203819, 0.328818468246774, 0.171825424742977}},
+                                  {{-1.15507753215116, -0.681325852536122, 0.112864021536764},
+                                   {0, 0, 0},
+                                   {0, 0, 0},
+                                   {0, 0, 0}},
+                                  {{-0.102634270091855, -0.389831416114625, -0.493684755854784},
+                                   {-0.0470295758473888, 0.00579865619243167, 0.0558996896184491},
+                                   {-0.0723835782378674, -0.13774856201344, -0.138328244693437},
+                                   {0, 0, 0}}},
+                                 DType::float64);
+  Tensor initial_cell_gradient = tensor({{{0.00278971195715825, -0.00880786939500802},
+                                          {-0.0226794577219691, -0.0558356907404224},
+                                          {-0.015042367628122, 0.00245088730874562}},
+                                         {{0.219914997279137, 0.098002119862959},
+                                          {-0.0579459727891426, -0.366544299256526},
+                                          {-0.627990013698032, -0.123273552183075}},
+                                         {{-0.0253021855031173, 0.215240256390591},
+                                          {0.209604957475075, 0.678418394528502},
+                                          {0.255577104244113, 0.0201705138975781}},
+                                         {{-0.0277943289479453, 0.0559616430136957},
+                                          {-0.352548615030365, -0.0388067558394102},
+                                          {0.17120507578182, 0.00140031048358835}}},
+                                        DType::float64);
+  Tensor weight_ih_l1_reverse_gradient =
+      tensor({{-0.0715041019256366, -0.120861936805785, 0.0307412334927865, -0.0291828859498237},
+              {-0.145300534221409, -0.242528801917703, 0.0787996057647713, -0.0480566332100872},
+              {-0.297315430958578, -0.24011114933158, 0.0343056115351551, -0.0712110797428684},
+              {-0.0721075102039035, -0.0928578887220623, 0.0474922450781113, -0.0177482499498926},
+              {0.149279004078022, 0.279259705875734, -0.0252237407947237, 0.108361822363555},
+              {-0.119859548771353, 0.153722505814379, -0.0110273577245963, -0.00154280466368362},
+              {0.0775992592895779, -0.0461603470878445, 0.0154651829150964, -0.00516324343739858},
+              {0.00959955690935178, -0.0682138850136241, 0.00489173100331012, 0.00485528671045592}},
+             DType::float64);
+  Tensor bias_hh_l0_gradient =
+      tensor({0.122646386013536, -0.16437144737519, 0.111190694830057, 0.0594352938996645,
+              -0.748647674915986, -0.425124076376083, 0.106539799111347, 0.022034112799694},
+             DType::float64);
+};
+
+// torch.nn.RNN with nonlinearity="relu", likewise.
+struct TorchRNN {
+  Tensor output = tensor({{{0, 0, 15.7009319978803, 9.76735363518488},
+                           {0, 0, 8.6652718064531, 7.07063827382857},
+                           {1.32605301516339, 0, 5.05429770705365, 3.3219846452491},
+                           {4.36671011762079, 0, 0.204115669769203, 2.729338231726}},
+                          {{1.71102736755718, 0, 2.34347319997609, 3.18976791213493},
+                           {0, 0, 0, 0},
+                           {0, 0, 0, 0},
+                           {0, 0, 0, 0}},
+                          {{0, 0, 12.2660099103716, 9.98974164369356},
+                           {0, 0, 8.75457377232693, 4.75473238754651},
+                           {3.30564717858397, 0, 2.69601014894871, 4.24842438503732},
+                           {0, 0, 0, 0}}},
+                         DType::float64);
+  Tensor state = tensor({{{5.65360378175233, 1.37076197871002},
+                          {2.82303016689288, 1.21902702979031},
+                          {4.12348902043904, 2.95402158475718}},
+                         {{0, 4.45946749345512},
+                          {0.166712439147923, 0.984129355771777},
+                          {0.400537848018625, 2.86122408232623}},
+                         {{4.36671011762079, 0}, {1.71102736755718, 0}, {3.30564717858397, 0}},
+                         {{15.7009319978803, 9.76735363518488},
+                          {2.34347319997609, 3.18976791213493},
+                          {12.2660099103716, 9.98974164369356}}},
+                        DType::float64);
+  Tensor weight_hh_l1_gradient =
+      tensor({{1.16309344015777, -0.0106721215746643}, {0, 0}}, DType::float64);
+};
+
 }  // namespace
 
 TEST_CASE("a bidirectional GRU of two layers agrees with PyTorch, lengths and gradients included") {
@@ -155,6 +257,44 @@ TEST_CASE("a bidirectional GRU of two layers agrees with PyTorch, lengths and gr
         tolerance);
   CHECK(difference(gradient("bias_hh_l1"), torch.bias_hh_l1_gradient) < tolerance);
   CHECK(difference(gradient("weight_ih_l1"), torch.weight_ih_l1_gradient) < tolerance);
+}
+
+TEST_CASE(
+    "a bidirectional LSTM of two layers agrees with PyTorch, lengths and gradients included") {
+  const TorchLSTM torch;
+  LSTM lstm(3, 2, {.layers = 2, .bidirectional = true});
+  fill_with_sines(lstm);
+  const Tensor x = sines({3, 4, 3}, 100).requires_grad_();
+  const Tensor state = sines({4, 3, 2}, 200), cell = sines({4, 3, 2}, 250).requires_grad_();
+  const LSTM::Result run = lstm.forward(x, lengths_of({4, 1, 3}), {state, cell});
+  CHECK(difference(run.output, torch.output) < tolerance);
+  CHECK(difference(run.last.cell, torch.cell) < tolerance);
+  const auto weighted = [](const Tensor& y, double phase) {
+    return sum(y * sines(y.shape(), phase));
+  };
+  (weighted(run.output, 300) + weighted(run.last.state, 400) + weighted(run.last.cell, 450))
+      .backward();
+  CHECK(difference(x.grad(), torch.input_gradient) < tolerance);
+  CHECK(difference(cell.grad(), torch.initial_cell_gradient) < tolerance);
+  const auto gradient = [&](const char* name) { return parameter_of(lstm, name).grad(); };
+  CHECK(difference(gradient("weight_ih_l1_reverse"), torch.weight_ih_l1_reverse_gradient) <
+        tolerance);
+  CHECK(difference(gradient("bias_hh_l0"), torch.bias_hh_l0_gradient) < tolerance);
+}
+
+TEST_CASE("a bidirectional RNN of relus agrees with PyTorch, lengths and gradients included") {
+  const TorchRNN torch;
+  RNN rnn(3, 2, {.layers = 2, .bidirectional = true}, Nonlinearity::relu);
+  fill_with_sines(rnn);
+  const RNN::Result run =
+      rnn.forward(sines({3, 4, 3}, 100), lengths_of({4, 1, 3}), sines({4, 3, 2}, 200));
+  CHECK(difference(run.output, torch.output) < tolerance);
+  CHECK(difference(run.state, torch.state) < tolerance);
+  (sum(run.output * sines(run.output.shape(), 300)) +
+   sum(run.state * sines(run.state.shape(), 400)))
+      .backward();
+  CHECK(difference(parameter_of(rnn, "weight_hh_l1").grad(), torch.weight_hh_l1_gradient) <
+        tolerance);
 }
 
 TEST_CASE("a GRU cell agrees with PyTorch") {

@@ -82,6 +82,10 @@ TEST_CASE("linear, embedding and dropout are sound") {
   Dropout dropout(0.4);
   check_sound(
       verify(dropout, [&](const Tensors& in) { return dropout.forward(in[0]); }, {randn({3, 2})}));
+  LockedDropout locked(0.4);
+  check_sound(verify(
+      locked, [&](const Tensors& in) { return locked.forward(in[0]); },
+      {{sequences(), Role::sequence}}, of_sequences));
 }
 
 TEST_CASE("the GRU is sound, in layers and directions, with lengths") {
