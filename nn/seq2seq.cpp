@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <array>
 
+#include "autograd/fused/linear_cross_entropy.h"
 #include "nn/recurrent.h"
 #include "nn/transformer_seq2seq.h"
 
 namespace attune::nn {
 namespace {
 
+constexpr std::int64_t padding_id = 0;
 constexpr std::array architectures{"gru", "lstm", "transformer"};
 constexpr std::array moments{"before", "after"};
 
@@ -92,11 +94,21 @@ Tensor Seq2Seq::logits(const Tensor& output) const {
   return output_.forward(output);
 }
 
-Tensor Seq2Seq::forward(const Batch& batch, double sampling) const {
+Tensor Seq2Seq::outputs(const Batch& batch, double sampling) const {
   const Encoded encoded = encode(batch.source, batch.source_lengths);
+  return sampling > 0 ? sampled_outputs(batch.target_in, encoded, sampling)
+                      : parts_->outputs(batch.target_in, encoded);
+}
+
+Tensor Seq2Seq::forward(const Batch& batch, double sampling) const {
   const Scope in = scope();
-  return output_.forward(sampling > 0 ? sampled_outputs(batch.target_in, encoded, sampling)
-                                      : parts_->outputs(batch.target_in, encoded));
+  return output_.forward(outputs(batch, sampling));
+}
+
+Tensor Seq2Seq::loss(const Batch& batch, double label_smoothing, double sampling) const {
+  const Scope in = scope();
+  return linear_cross_entropy(outputs(batch, sampling), output_.weight, output_.bias,
+                              batch.target_out, padding_id, label_smoothing);
 }
 
 Tensor Seq2Seq::sampled_outputs(const Tensor& given, const Encoded& encoded,

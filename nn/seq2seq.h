@@ -74,8 +74,13 @@ class Seq2Seq : public Module {
   // right previous token (teacher forcing), or, with probability `sampling` at each step and row,
   // the one it would itself have chosen (scheduled sampling, Bengio et al. 2015).
   Tensor forward(const Batch& batch, double sampling = 0) const;
+  // The mean cross-entropy of these logits with the right tokens, padding left out, without ever
+  // holding all of them.
+  Tensor loss(const Batch& batch, double label_smoothing = 0, double sampling = 0) const;
 
  private:
+  // What the logits of every target position are made from [batch, target, output size].
+  Tensor outputs(const Batch& batch, double sampling) const;
   Tensor sampled_outputs(const Tensor& previous, const Encoded& encoded, double sampling) const;
 
   Seq2SeqOptions options_;

@@ -120,8 +120,7 @@ StepReport Trainer::step() {
   if (batches_.empty()) plan_epoch();
   const std::vector<std::size_t> indices = batches_[used_++];
   const Batch batch = batch_of(indices);
-  const Tensor loss = cross_entropy(model_.forward(batch, options_.scheduled_sampling),
-                                    batch.target_out, Vocabulary::pad, options_.label_smoothing);
+  const Tensor loss = model_.loss(batch, options_.label_smoothing, options_.scheduled_sampling);
   report.loss = loss.item();
   require_finite(report.loss, "loss", report.step);
   adam_.zero_grad();

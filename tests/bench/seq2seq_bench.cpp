@@ -46,7 +46,7 @@ int main(int argc, char** argv) {
   const std::string name = std::string(config.name) + "_" + arguments.what;
   const double slots = static_cast<double>(config.batch) * config.target;
 
-  const auto loss = [&] { return cross_entropy(model.forward(batch), batch.target_out, 0); };
+  const auto loss = [&] { return model.loss(batch); };
   if (arguments.what == "train") {
     optim::Adam adam(model.parameters(), {.learning_rate = 1e-3});
     const auto step = [&] {

@@ -172,6 +172,17 @@ TEST_CASE("every kind of model learns a batch by heart, and decodes it in any co
   }
 }
 
+TEST_CASE("the loss is the cross-entropy of the logits") {
+  for (const Kind& kind : kinds()) {
+    CAPTURE(name_of_kind(kind));
+    Seq2Seq model = make_model(kind);
+    model.to(DType::float64);
+    const Batch batch = copies();
+    const Tensor expected = cross_entropy(model.forward(batch), batch.target_out, 0, 0.1);
+    CHECK(model.loss(batch, 0.1).item() == doctest::Approx(expected.item()).epsilon(1e-12));
+  }
+}
+
 TEST_CASE("kinds by name") {
   for (const Kind& kind : kinds()) {
     CHECK(architecture_by_name(name_of(kind.architecture)) == kind.architecture);
