@@ -1,0 +1,80 @@
+#!/bin/sh
+# tests/bench/run.sh [ROUNDS [SECONDS [CONFIG...]]]: attune and its peers on the same work, one after the
+# other, for so many rounds (3) of so many seconds (3) each; then a table of medians and ratios. The
+# measurements themselves, a JSON line each, are left in build/release/bench.jsonl.
+#
+# libtorch is run as an expert sets it up (OpenBLAS with OpenMP, AVX-512 kernels, tcmalloc where it is
+# installed: "tuned"), and as the distribution installs it ("default").
+set -eu
+cd "$(dirname "$0")/../.."
+rounds=${1:-3}
+seconds=${2:-3}
+[ $# -le 2 ] || { shift 2; configs="$*"; }
+configs=${configs:-toy medium}
+
+third_party/install.sh
+cmake --preset release -DATTUNE_BUILD_BENCH=ON >/dev/null
+cmake --build --preset release >/dev/null
+bench=build/release/tests/bench
+lines=build/release/bench.jsonl
+: >"$lines"
+
+openmp=$(ls -d /usr/lib/*/openblas-openmp 2>/dev/null | head -n 1)
+tcmalloc=$(ls /usr/lib/*/libtcmalloc_minimal.so.4 2>/dev/null | head -n 1)
+tuned() {
+  BENCH_SETTING=tuned ATEN_CPU_CAPABILITY=avx512 OMP_NUM_THREADS=$2 LD_PRELOAD=$tcmalloc \
+    LD_LIBRARY_PATH=$openmp${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} "$bench/seq2seq_libtorch" "$@"
+}
+
+round=0
+while [ $round -lt "$rounds" ]; do
+  round=$((round + 1))
+  for config in $configs; do
+    for what in train fwd greedy greedy1; do
+      for threads in 1 2; do
+        echo "round $round of $rounds: $config $what, $threads threads" >&2
+        "$bench/seq2seq_bench" "$config" $threads "$seconds" $what >>"$lines"
+        [ -x "$bench/seq2seq_libtorch" ] || continue
+        tuned "$config" $threads "$seconds" $what >>"$lines"
+        BENCH_SETTING=default "$bench/seq2seq_libtorch" "$config" $threads "$seconds" $what >>"$lines"
+      done
+    done
+  done
+done
+
+# Medians over the rounds, their spread, and attune's over each peer's.
+awk -F'[:,]' '
+  function field(name,  i) {
+    for (i = 1; i < NF; ++i) if ($i ~ "\"" name "\"") return $(i + 1)
+  }
+  function sorted(list, values,  n, i, j, t) {
+    n = split(list, values, " ")
+    for (i = 2; i <= n; ++i)
+      for (j = i; j > 1 && values[j - 1] + 0 > values[j] + 0; --j) {
+        t = values[j]; values[j] = values[j - 1]; values[j - 1] = t
+      }
+    return n
+  }
+  {
+    peer = field("peer"); gsub(/["{]/, "", peer)
+    bench = field("bench"); gsub(/"/, "", bench)
+    key = bench " " field("threads")
+    if (!(key in known)) { known[key] = 1; order[++keys] = key }
+    if (!(peer in peers)) { peers[peer] = 1; names[++count] = peer }
+    list[key, peer] = list[key, peer] " " field("median")
+    memory = field("peak_mib"); sub(/}.*/, "", memory)
+    if (memory + 0 > peak[key, peer] + 0) peak[key, peer] = memory
+  }
+  END {
+    printf "%-16s %7s  %-18s %12s %19s %9s %7s\n", "bench", "threads", "peer", "a second", "spread", "peak MiB", "ratio"
+    for (k = 1; k <= keys; ++k) {
+      split(order[k], part, " ")
+      for (p = 1; p <= count; ++p) {
+        if (!((order[k], names[p]) in list)) continue
+        n = sorted(list[order[k], names[p]], v)
+        median = n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
+        if (p == 1) ours = median
+        printf "%-16s %7s  %-18s %12.5g %9.4g-%-9.4g %9.0f %6.2fx\n", part[1], part[2], names[p], median, v[1], v[n], peak[order[k], names[p]], ours / median
+      }
+    }
+  }' "$lines"
