@@ -43,9 +43,28 @@ Layout layout(std::int64_t rows, std::int64_t columns, const Matrix<T>& x) {
   return {CblasTrans, static_cast<blasint>(std::max(x.column, rows))};
 }
 
+// The product of one row with a matrix reads the matrix once; a general product would first pack
+// it.
+template <class T>
+void gemv(std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, T beta, T* c) {
+  const Layout of_b = layout(k, n, b);
+  const bool as_it_lies = of_b.transposed == CblasNoTrans;
+  const auto call = [&](auto* cblas_gemv) {
+    cblas_gemv(CblasRowMajor, as_it_lies ? CblasTrans : CblasNoTrans,
+               static_cast<blasint>(as_it_lies ? k : n), static_cast<blasint>(as_it_lies ? n : k),
+               T{1}, b.data, of_b.leading, a.data, static_cast<blasint>(a.column), beta, c, 1);
+  };
+  if constexpr (sizeof(T) == sizeof(float)) {
+    call(cblas_sgemv);
+  } else {
+    call(cblas_dgemv);
+  }
+}
+
 template <class T>
 void gemm_piece(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, T beta,
                 T* c, std::int64_t ldc) {
+  if (m == 1 && a.column > 0) return gemv(n, k, a, b, beta, c);
   const Layout of_a = layout(m, k, a);
   const Layout of_b = layout(k, n, b);
   const auto call = [&](auto* cblas_gemm) {
