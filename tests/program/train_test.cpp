@@ -115,7 +115,7 @@ TEST_CASE("dates are learned with plain lines, a test, and what to do next") {
   CHECK(line_with(outcome.out, "The model is in dates.safetensors") != "");
   CHECK(line_with(outcome.out, " translate \"") != "");
   CHECK(sandbox.run("translate --allow-unknown --max-length 40 '3 may 1994'").out != "");
-  CHECK(sandbox.run("inspect").out.find("steps               40") != std::string::npos);
+  CHECK(sandbox.run("inspect").out.find("steps                  40") != std::string::npos);
   CHECK(sandbox.run(tiny + "--quiet --steps 1").out.find("step 1") == std::string::npos);
 }
 
