@@ -194,12 +194,14 @@ void suggest_next(const std::string& program, const Settings& settings, const Ta
                   const std::string& file) {
   const std::string start = "  " + quoted(program);
   const std::string model = file == default_model ? "" : " --model " + quoted(file);
-  const std::string text = settings.dates() ? "the 3rd of may '94" : task.valid.front().source;
+  const std::string source = settings.dates() ? "the 3rd of may '94" : task.valid.front().source;
+  // What begins with a dash would be taken for an option.
+  const std::string text = (source.starts_with('-') ? "-- " : "") + quoted(source);
   fmt::print("The model is in {}. Next:\n", file);
-  fmt::print("{} translate{} {}\n", start, model, quoted(text));
-  fmt::print("{} translate{} --attention {}\n", start, model, quoted(text));
+  fmt::print("{} translate{} {}\n", start, model, text);
+  fmt::print("{} translate{} --attention {}\n", start, model, text);
   fmt::print("{} evaluate{}{}\n", start, model, settings.dates() ? "" : " --data PAIRS");
-  fmt::print("{} inspect{}\n", start, model);
+  fmt::print("{} inspect{}\n", start, file == default_model ? "" : " " + quoted(file));
   if (settings.dates())
     fmt::print("{} train --data pairs.tsv    # your own: source TAB target\n", start);
 }
