@@ -241,7 +241,9 @@ int train(const TrainOptions& options) {
   Session session(trainer, translator, description(settings, task, model.options()), output,
                   {options.save_every, 2 * task.longest_target, options.quiet});
   session.show_samples(choose_samples(task.valid));
-  output.prove(session.checkpoint());
+  nn::Checkpoint largest = session.checkpoint();  // the newest parameters beside the best
+  largest.training->parameters = largest.parameters;
+  output.prove(largest);
   if (!options.quiet) introduce(settings, task, trainer, model, output);
 
   const std::int64_t before = trainer.steps();
