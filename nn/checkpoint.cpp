@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "autograd/random.h"
@@ -79,7 +80,7 @@ void append(NamedTensors& to, std::string_view prefix, const NamedTensors& tenso
 
 }  // namespace
 
-void save_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
+void save_checkpoint(const std::string& path, const Checkpoint& checkpoint) try {
   SafeTensors file;
   file.tensors = checkpoint.parameters;
   file.metadata = {{"attune", mark},
@@ -96,6 +97,8 @@ void save_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
     file.metadata["training"] = to_json(*checkpoint.training).dump();
   }
   save_safetensors(path, file);
+} catch (const Json::exception&) {
+  throw Error(fmt::format("{}: cannot write: a text in the checkpoint is not valid UTF-8.", path));
 }
 
 namespace {
@@ -130,14 +133,27 @@ void hand_out(NamedTensors tensors, Checkpoint& checkpoint) {
   }
 }
 
+void require_tensor(const NamedTensors& tensors, const std::string& name, const Shape& shape) {
+  const bool found = std::any_of(tensors.begin(), tensors.end(), [&](const auto& entry) {
+    return entry.first == name && entry.second.shape() == shape &&
+           is_floating(entry.second.dtype());
+  });
+  if (!found) throw Error(fmt::format("it has no {} of shape {}", name, to_string(shape)));
+}
+
+void require_parameters(const NamedTensors& tensors, const NamedTensors& of_model) {
+  for (const auto& [name, tensor] : of_model) require_tensor(tensors, name, tensor.shape());
+  if (tensors.size() != of_model.size()) {
+    throw Error(
+        fmt::format("it has {} parameters, and its model has {}", tensors.size(), of_model.size()));
+  }
+}
+
 // Throws unless the parts of the checkpoint fit each other.
 void check(const Checkpoint& checkpoint) {
   const Seq2SeqOptions& options = checkpoint.options;
   const auto require_shape = [&](const char* parameter, const Shape& shape) {
-    for (const auto& [name, tensor] : checkpoint.parameters) {
-      if (name == parameter && tensor.shape() == shape) return;
-    }
-    throw Error(fmt::format("it has no {} of shape {}", parameter, to_string(shape)));
+    require_tensor(checkpoint.parameters, parameter, shape);
   };
   // These bound the sizes, before a model of such sizes is made.
   const bool transformer = options.architecture == Architecture::transformer;
@@ -154,9 +170,12 @@ void check(const Checkpoint& checkpoint) {
                             checkpoint.parameters.size()));
   }
   const Generator before = default_generator();
-  Seq2Seq model(options);
+  const NamedTensors of_model = Seq2Seq(options).named_parameters();
   default_generator() = before;
-  model.load_state_dict(checkpoint.parameters);
+  require_parameters(checkpoint.parameters, of_model);
+  if (checkpoint.training && !checkpoint.training->parameters.empty()) {
+    require_parameters(checkpoint.training->parameters, of_model);
+  }
   const auto require_size = [](const std::vector<std::string>& vocabulary, std::int64_t size) {
     if (data::Vocabulary::from_tokens(vocabulary).size() == static_cast<std::size_t>(size)) return;
     throw Error(fmt::format("it has {} tokens for {} embeddings", vocabulary.size(), size));

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "nn/data/utf8.h"
+
 namespace seq2seq {
 namespace {
 
@@ -34,6 +36,14 @@ Check whole_number(std::int64_t least, std::int64_t most) {
 
 Check number(double least, double most) {
   return in_range("a number", least, most);
+}
+
+Check file_name() {
+  return [](const std::string& text) -> std::string {
+    if (text.empty()) return "must name a file, not \"\"";
+    if (attune::data::find_invalid_utf8(text)) return "must be valid UTF-8; rename the file";
+    return "";
+  };
 }
 
 Check one_of(std::vector<std::string> names) {

@@ -15,6 +15,8 @@ using Check = std::function<std::string(const std::string&)>;
 Check whole_number(std::int64_t least, std::int64_t most);
 // A number from `least` to `most`.
 Check number(double least, double most);
+// The name of a file, which a checkpoint can remember only as UTF-8.
+Check file_name();
 // One of `names`.
 Check one_of(std::vector<std::string> names);
 

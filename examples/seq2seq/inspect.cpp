@@ -24,7 +24,7 @@ class Section {
   explicit Section(std::string heading) : text_(std::move(heading) + '\n') {}
 
   Section& add(const std::string& name, const std::string& value) {
-    text_ += fmt::format("  {:<19} {}\n", name, value);
+    text_ += fmt::format("  {:<22} {}\n", name, value);
     return *this;
   }
   Section& add(const std::string& name, std::int64_t value) { return add(name, grouped(value)); }

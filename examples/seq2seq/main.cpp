@@ -174,13 +174,16 @@ void add_inspect_command(CLI::App& app) {
   command->callback([options] { inspect(*options); });
 }
 
-// What is wrong with arguments that no option takes.
+// What is wrong with arguments that nothing takes.
 std::string describe_extras(const CLI::App& app) {
   const std::vector<std::string> extras = app.remaining(true);
+  if (extras.empty()) return "name a command: train, translate, evaluate or inspect";
   const auto option = std::find_if(extras.begin(), extras.end(),
                                    [](const std::string& word) { return word.starts_with('-'); });
-  return option != extras.end() ? fmt::format("there is no option {}", *option)
-                                : fmt::format("nothing takes the argument \"{}\"", extras.front());
+  if (option != extras.end()) return fmt::format("there is no option {}", *option);
+  return app.get_subcommands().empty()
+             ? fmt::format("there is no command \"{}\"", extras.front())
+             : fmt::format("nothing takes the argument \"{}\"", extras.front());
 }
 
 // Runs the command that the arguments name; the exit status.
@@ -191,9 +194,9 @@ int run(CLI::App& app, int argc, char** argv, const int& status) {
     return status;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // help was asked for
-    const bool extras = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
-    fail(extras ? describe_extras(app).c_str() : error.what());
     const auto chosen = app.get_subcommands();
+    const bool extras = chosen.empty() || dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+    fail(extras ? describe_extras(app).c_str() : error.what());
     const std::string command = chosen.empty() ? "" : " " + chosen.front()->get_name();
     fmt::print(stderr, "See {}{} --help.\n", app.get_name(), command);
     return 2;

@@ -49,8 +49,10 @@ std::string ask(const std::string& path, const char* failure) {
 
 // Saves in the folder for temporary files what could not be saved elsewhere.
 [[noreturn]] void take_refuge(const Checkpoint& checkpoint, const char* failure) {
-  const std::string refuge =
-      (fs::temp_directory_path() / fmt::format("seq2seq-{}.safetensors", getpid())).string();
+  std::error_code unset;
+  fs::path folder = fs::temp_directory_path(unset);
+  if (unset) folder = "/tmp";
+  const std::string refuge = (folder / fmt::format("seq2seq-{}.safetensors", getpid())).string();
   try {
     attune::nn::save_checkpoint(refuge, checkpoint);
   } catch (const Error& second) {

@@ -65,10 +65,12 @@ void Progress::warn(std::string_view sentence) {
 }
 
 std::string Progress::status() const {
-  return fmt::format("step {}/{}  loss {:.4f}  {} tokens/s  {} left", grouped(step_), grouped(end_),
-                     losses_ > 0 ? loss_ / losses_ : 0.0,
-                     grouped(seconds_ > 0 ? std::llround(tokens_ / seconds_) : 0),
-                     clock_time(seconds_left()));
+  std::string words =
+      fmt::format("step {}{}  loss {:.4f}  {} tokens/s", grouped(step_),
+                  end_ > 0 ? "/" + grouped(end_) : "", losses_ > 0 ? loss_ / losses_ : 0.0,
+                  grouped(seconds_ > 0 ? std::llround(tokens_ / seconds_) : 0));
+  if (end_ > 0) words += fmt::format("  {} left", clock_time(seconds_left()));
+  return words;
 }
 
 void Progress::draw() {
@@ -76,10 +78,10 @@ void Progress::draw() {
   const std::size_t width = terminal_columns() - 1;
   const double done =
       static_cast<double>(step_) / static_cast<double>(std::max<std::int64_t>(end_, 1));
-  std::string line = fmt::format(" {:3.0f} % ", 100 * done);
+  std::string line = end_ > 0 ? fmt::format(" {:3.0f} % ", 100 * done) : " ";
   const std::string words = status();
   // The bar takes what the words leave, unless that is too little to see anything in.
-  if (width > line.size() + words.size() + 14) {
+  if (end_ > 0 && width > line.size() + words.size() + 14) {
     const std::size_t room = std::min<std::size_t>(width - line.size() - words.size() - 4, 40);
     const auto filled =
         static_cast<std::size_t>(std::clamp(done, 0.0, 1.0) * static_cast<double>(room));

@@ -14,7 +14,8 @@ namespace seq2seq {
 
 class Progress {
  public:
-  // From step `begin` to at most step `end`. Writes to stdout; nothing at all if `quiet`.
+  // From step `begin` to at most step `end`, or 0 where that is open. Writes to stdout; nothing at
+  // all if `quiet`.
   Progress(std::int64_t begin, std::int64_t end, bool quiet);
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;

@@ -16,13 +16,12 @@ using attune::Error;
 constexpr std::int64_t any = std::int64_t{1} << 40;
 
 std::vector<Setting> make_settings() {
-  const Check anything = [](const std::string&) { return std::string(); };
   const std::string data = "Data", model = "Model", training = "Training";
   return {
       {"data", "", "FILE", "Pairs to learn: UTF-8 lines, source TAB target [dates, generated]",
-       anything, data, true},
+       file_name(), data, true},
       {"valid", "", "FILE", "Pairs to validate with [a tenth of --data, at most 2000 pairs]",
-       anything, data, true},
+       file_name(), data, true},
       {"tokens", "char", "KIND", "What a text is cut into: char, word or byte",
        one_of({"char", "word", "byte"}), data},
       {"max-vocabulary", "0", "N", "At most N tokens a side, the most frequent ones; 0: all",

@@ -95,6 +95,9 @@ void count_tokens(Task& task, const Settings& settings) {
 Task load_task(const Settings& settings) {
   Task task;
   task.tokens = data::tokens_named(settings.text("tokens"));
+  if (settings.dates() && !settings.text("valid").empty()) {
+    throw Error("--valid: goes with --data; dates are validated with dates of their own");
+  }
   if (settings.dates()) {
     generate_dates(task, settings);
   } else {

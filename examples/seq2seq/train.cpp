@@ -194,12 +194,14 @@ void suggest_next(const std::string& program, const Settings& settings, const Ta
                   const std::string& file) {
   const std::string start = "  " + quoted(program);
   const std::string model = file == default_model ? "" : " --model " + quoted(file);
-  const std::string text = settings.dates() ? "the 3rd of may '94" : task.valid.front().source;
+  const std::string source = settings.dates() ? "the 3rd of may '94" : task.valid.front().source;
+  // What begins with a dash would be taken for an option.
+  const std::string text = (source.starts_with('-') ? "-- " : "") + quoted(source);
   fmt::print("The model is in {}. Next:\n", file);
-  fmt::print("{} translate{} {}\n", start, model, quoted(text));
-  fmt::print("{} translate{} --attention {}\n", start, model, quoted(text));
+  fmt::print("{} translate{} {}\n", start, model, text);
+  fmt::print("{} translate{} --attention {}\n", start, model, text);
   fmt::print("{} evaluate{}{}\n", start, model, settings.dates() ? "" : " --data PAIRS");
-  fmt::print("{} inspect{}\n", start, model);
+  fmt::print("{} inspect{}\n", start, file == default_model ? "" : " " + quoted(file));
   if (settings.dates())
     fmt::print("{} train --data pairs.tsv    # your own: source TAB target\n", start);
 }
@@ -239,7 +241,9 @@ int train(const TrainOptions& options) {
   Session session(trainer, translator, description(settings, task, model.options()), output,
                   {options.save_every, 2 * task.longest_target, options.quiet});
   session.show_samples(choose_samples(task.valid));
-  output.prove(session.checkpoint());
+  nn::Checkpoint largest = session.checkpoint();  // the newest parameters beside the best
+  largest.training->parameters = largest.parameters;
+  output.prove(largest);
   if (!options.quiet) introduce(settings, task, trainer, model, output);
 
   const std::int64_t before = trainer.steps();

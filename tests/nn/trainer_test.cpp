@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "autograd/kernels/parallel.h"
 #include "autograd/random.h"
@@ -21,7 +22,7 @@ const std::vector<Pair> pairs{{"abc", "cba"}, {"d", "d"},   {"ab", "ba"}, {"dca"
                               {"bb", "bb"},   {"ad", "da"}, {"cd", "dc"}, {"bca", "acb"}};
 const std::vector<Pair> valid{{"ac", "ca"}, {"db", "bd"}};
 
-Translator untrained(double dropout = 0) {
+Translator untrained(double dropout = 0, std::int64_t size = 12) {
   manual_seed(71);
   data::TokenCounts counts;
   for (const Pair& pair : pairs) counts.add(tokenize(pair.source, Tokens::character));
@@ -29,7 +30,7 @@ Translator untrained(double dropout = 0) {
   Seq2SeqOptions options;
   options.source_vocabulary = options.target_vocabulary =
       static_cast<std::int64_t>(vocabulary.size());
-  options.embedding = options.hidden = options.attention_size = 12;
+  options.embedding = options.hidden = options.attention_size = size;
   options.dropout = dropout;
   return Translator(Seq2Seq(options), Tokens::character, vocabulary, vocabulary);
 }
@@ -100,13 +101,26 @@ TEST_CASE("each limit ends the training, and none is exceeded") {
     TrainerOptions still = quick();
     still.learning_rate = 1e-8;
     Trainer trainer = trainer_of(untrained(), still);
-    CHECK(trainer.run({.steps = 1000, .patience = 2}, go_on) == Ending::patience);
-    CHECK(trainer.steps() < 1000);
+    std::int64_t since_best = 0;
+    const auto count = [&](const StepReport&, const Validation* validation) {
+      CHECK(since_best < 2);
+      if (validation != nullptr) since_best = validation->best ? 0 : since_best + 1;
+      return true;
+    };
+    CHECK(trainer.run({.steps = 3000, .patience = 2}, count) == Ending::patience);
+    CHECK(since_best == 2);
   }
   {
     Trainer trainer = Trainer(untrained(), pairs, pairs, quick());
-    CHECK(trainer.run({.steps = 3000, .exact_match = 0.9}, go_on) == Ending::exact_match);
-    CHECK(trainer.validate().evaluation.exact_match >= 0.9);
+    std::vector<bool> reached;
+    const auto note = [&](const StepReport&, const Validation* validation) {
+      if (validation != nullptr) reached.push_back(validation->evaluation.exact_match >= 0.9);
+      return true;
+    };
+    CHECK(trainer.run({.steps = 3000, .exact_match = 0.9}, note) == Ending::exact_match);
+    const auto twice =
+        std::adjacent_find(reached.begin(), reached.end(), [](bool a, bool b) { return a && b; });
+    CHECK(twice == reached.end() - 2);
   }
   {
     Trainer trainer = trainer_of(untrained());
@@ -119,35 +133,112 @@ TEST_CASE("each limit ends the training, and none is exceeded") {
 }
 
 TEST_CASE("the best parameters are those of the best validation") {
-  Trainer trainer = Trainer(untrained(), pairs, pairs, quick());
-  std::vector<double> best;
-  trainer.run({.steps = 120}, [&](const StepReport&, const Validation* validation) {
-    if (validation != nullptr && validation->best) best = flat(newest(trainer));
+  TrainerOptions options = quick();
+  options.learning_rate = 0.05;
+  Trainer trainer = trainer_of(untrained(), options);
+  std::vector<double> best = flat(trainer.best());
+  double score = -1, perplexity = 0;
+  std::int64_t beaten = 0;
+  trainer.run({.steps = 300}, [&](const StepReport&, const Validation* validation) {
+    if (validation == nullptr) return true;
+    const Evaluation& now = validation->evaluation;
+    const bool better =
+        now.exact_match > score || (now.exact_match == score && now.perplexity < perplexity);
+    CHECK(validation->best == better);
+    if (!better) return ++beaten > 0;
+    score = now.exact_match;
+    perplexity = now.perplexity;
+    best = flat(newest(trainer));
     return true;
   });
-  REQUIRE_FALSE(best.empty());
+  CHECK(beaten > 0);
   CHECK(flat(trainer.best()) == best);
+}
+
+TEST_CASE("the learning rate falls when the validation loss does not") {
+  TrainerOptions options = quick();
+  options.validate_every = 1;
+  options.warmup = 0;
+  options.learning_rate = 1e-7;
+  options.plateau.patience = 1;
+  Trainer trainer = trainer_of(untrained(), options);
+  std::vector<double> rates;
+  trainer.run({.steps = 6}, [&](const StepReport& report, const Validation*) {
+    rates.push_back(report.learning_rate / 1e-7);
+    return true;
+  });
+  const std::vector<double> expected{1, 1, 1, 0.5, 0.5, 0.25};
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    CHECK(rates[i] == doctest::Approx(expected[i]));
+  }
+}
+
+TEST_CASE("the seed, the clipping and the smoothing of labels change the steps") {
+  const auto after = [](const TrainerOptions& options) {
+    Trainer trainer = trainer_of(untrained(), options);
+    trainer.run({.steps = 3}, go_on);
+    return flat(newest(trainer));
+  };
+  const std::vector<double> plain = after(quick());
+  CHECK(after(quick()) == plain);
+  TrainerOptions other = quick();
+  other.seed = 2;
+  CHECK(after(other) != plain);
+  other = quick();
+  other.label_smoothing = 0.1;
+  CHECK(after(other) != plain);
+  other = quick();
+  other.clip = 1e-12;  // far below Adam's epsilon
+  const std::vector<double> clipped = after(other), before = flat(untrained().model().state_dict());
+  for (std::size_t i = 0; i < before.size(); ++i) CHECK(std::abs(clipped[i] - before[i]) < 1e-4);
 }
 
 TEST_CASE("a restored trainer goes on in the same bits, with dropout and sampling") {
   TrainerOptions options = quick();
+  options.batch = 3;
   options.scheduled_sampling = 0.4;
   Trainer whole = trainer_of(untrained(0.3), options);
   whole.run({.steps = 35}, go_on);
+  // Before any step, at the end of an epoch, within one, at a validation and just after it.
+  for (const std::int64_t cut : {0, 3, 7, 10, 11, 24}) {
+    CAPTURE(cut);
+    Trainer first = trainer_of(untrained(0.3), options);
+    while (first.steps() < cut) first.run({.steps = cut}, go_on);
+    const TrainingState state = first.state();
+    const NamedTensors best = first.best();
+    first.step();  // must not touch what was captured
+    Trainer second = trainer_of(untrained(0.3), options);
+    manual_seed(12345);  // what restore() must replace
+    second.restore(best, state);
+    second.run({.steps = 35}, go_on);
 
-  Trainer first = trainer_of(untrained(0.3), options);
-  first.run({.steps = 13}, go_on);
-  const TrainingState state = first.state();
-  const NamedTensors best = first.best();
-  Trainer second = trainer_of(untrained(0.3), options);
-  manual_seed(12345);  // what restore() must replace
-  second.restore(best, state);
-  second.run({.steps = 35}, go_on);
+    CHECK(flat(newest(second)) == flat(newest(whole)));
+    CHECK(flat(second.best()) == flat(whole.best()));
+    CHECK(flat(second.state().optimiser) == flat(whole.state().optimiser));
+    CHECK(second.state().values == whole.state().values);
+  }
+}
 
-  CHECK(flat(newest(second)) == flat(newest(whole)));
-  CHECK(flat(second.best()) == flat(whole.best()));
-  CHECK(flat(second.state().optimiser) == flat(whole.state().optimiser));
-  CHECK(second.state().values == whole.state().values);
+TEST_CASE("a damaged state is refused") {
+  Trainer trainer = trainer_of(untrained());
+  trainer.step();
+  const TrainingState state = trainer.state();
+  const auto refused = [&](const TrainingState& damaged, const char* part) {
+    Trainer other = trainer_of(untrained());
+    CHECK_THROWS_WITH_AS(other.restore(trainer.best(), damaged), doctest::Contains(part), Error);
+  };
+  TrainingState damaged = state;
+  damaged.values.erase("random seed");
+  refused(damaged, "it lacks the random seed");
+  damaged = state;
+  damaged.values["plateau factor"] = "0.5x";
+  refused(damaged, "the plateau factor is '0.5x'");
+  damaged = state;
+  damaged.batch = trainer.steps_per_epoch();
+  refused(damaged, "batch 2");
+  damaged = state;
+  damaged.optimiser.pop_back();
+  refused(damaged, "Adam");
 }
 
 TEST_CASE("the number of threads changes no bit") {
@@ -155,8 +246,8 @@ TEST_CASE("the number of threads changes no bit") {
   std::vector<std::vector<double>> results;
   for (const int threads : {1, 2, 3}) {
     set_num_threads(threads);
-    Trainer trainer = trainer_of(untrained(0.2));
-    trainer.run({.steps = 12}, go_on);
+    Trainer trainer = trainer_of(untrained(0.2, 160));  // large enough to be shared out
+    trainer.run({.steps = 4}, go_on);
     results.push_back(flat(newest(trainer)));
   }
   set_num_threads(before);

@@ -39,12 +39,12 @@ TEST_CASE("options, task, training, vocabularies and parameters are shown") {
   CHECK(outcome.status == 0);
   CHECK(outcome.err == "");
   for (const char* const line :
-       {"  attention           additive\n", "  embedding           8\n",
-        "  hidden              16\n", "  tokens              char\n",
-        "  longest source      3 tokens\n", "  data                pairs.tsv\n",
-        "  seed                7\n", "  steps               1,234\n",
-        "  time                1:05\n", "Source vocabulary: 10 tokens\n  <pad> <bos> <eos> <unk> ",
-        " ␣ ", " 你\n"}) {
+       {"  attention              additive\n", "  embedding              8\n",
+        "  hidden                 16\n", "  tokens                 char\n",
+        "  longest source         3 tokens\n", "  data                   pairs.tsv\n",
+        "  seed                   7\n", "  steps                  1,234\n",
+        "  time                   1:05\n",
+        "Source vocabulary: 10 tokens\n  <pad> <bos> <eos> <unk> ", " ␣ ", " 你\n"}) {
     CAPTURE(line);
     CHECK(contains(outcome.out, line));
   }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <sstream>
 #include <thread>
@@ -46,6 +47,26 @@ std::string line_with(const std::string& text, const std::string& part) {
     if (line.find(part) != std::string::npos) return line;
   }
   return "";
+}
+
+// The commands that a training ends with.
+std::vector<std::string> suggestions(const std::string& out) {
+  std::vector<std::string> commands;
+  std::istringstream stream(out.substr(std::min(out.find("Next:\n"), out.size())));
+  for (std::string line; std::getline(stream, line);) {
+    const std::string program = std::string("  ") + ATTUNE_SEQ2SEQ + " ";
+    if (line.starts_with(program)) commands.push_back(line.substr(program.size()));
+  }
+  return commands;
+}
+
+// Whether a command does its work; a model that has learned too little may give a bad answer.
+bool works(const Sandbox& sandbox, std::string command) {
+  if (command.starts_with("train")) command = "train --quiet --steps 1 " + command.substr(5);
+  CAPTURE(command);
+  const Outcome outcome = sandbox.run(command);
+  CHECK((outcome.err == "" || outcome.err.find("the answer did not end") != std::string::npos));
+  return outcome.out != "";
 }
 
 // A training that runs until a signal, in the sandbox's folder; stdout goes to "log".
@@ -113,9 +134,13 @@ TEST_CASE("dates are learned with plain lines, a test, and what to do next") {
   CHECK(line_with(outcome.out, "Test on unseen dates").find("of 2,000 exactly right") !=
         std::string::npos);
   CHECK(line_with(outcome.out, "The model is in dates.safetensors") != "");
-  CHECK(line_with(outcome.out, " translate \"") != "");
-  CHECK(sandbox.run("translate --allow-unknown --max-length 40 '3 may 1994'").out != "");
-  CHECK(sandbox.run("inspect").out.find("steps               40") != std::string::npos);
+  sandbox.write("pairs.tsv", "a\tb\nb\ta\n");
+  const std::vector<std::string> next = suggestions(outcome.out);
+  REQUIRE(next.size() == 5);
+  for (const std::string& command : next) CHECK(works(sandbox, command));
+  const std::string inspected = sandbox.run("inspect").out;
+  CHECK(inspected.find("  steps                  40\n") != std::string::npos);
+  CHECK(inspected.find("  validations since best 0\n") != std::string::npos);
   CHECK(sandbox.run(tiny + "--quiet --steps 1").out.find("step 1") == std::string::npos);
 }
 
@@ -130,6 +155,28 @@ TEST_CASE("a user's own pairs are learned, by words, with a validation set of th
   CHECK(outcome.out.find("3 pairs to train with, 1 to validate") != std::string::npos);
   CHECK(outcome.out.find("BLEU") != std::string::npos);
   CHECK(sandbox.run("translate -m pairs.safetensors 'the sea'").status == 0);
+}
+
+TEST_CASE("what is suggested works for names and texts that a shell or an option would take") {
+  const Sandbox sandbox;
+  sandbox.write("it's $5.tsv", "-x \"`$5\tcold\n20 'c'\tmild\n");
+  const Outcome outcome = sandbox.run(
+      "train --data \"it's \\$5.tsv\" --valid \"it's \\$5.tsv\" --hidden 8 --embedding 8 "
+      "--steps 100 --validate-every 50");
+  REQUIRE(outcome.status == 0);
+  const std::vector<std::string> next = suggestions(outcome.out);
+  REQUIRE(next.size() == 4);
+  CHECK(works(sandbox, next[0]));
+  CHECK(works(sandbox, next[1]));
+  CHECK(works(sandbox, next[3]));
+}
+
+TEST_CASE("bytes are tokens, too") {
+  const Sandbox sandbox;
+  sandbox.write("pairs.tsv", "ä\tö\nü\tß\n");
+  REQUIRE(sandbox.run("train --data pairs.tsv --tokens byte --hidden 8 --embedding 8 --steps 2")
+              .status == 0);
+  CHECK(nn::load_checkpoint(sandbox.path("pairs.safetensors")).tokens == data::Tokens::byte);
 }
 
 TEST_CASE("equal seeds give equal bits on any number of threads, other seeds others") {
@@ -160,12 +207,58 @@ TEST_CASE("Ctrl-C saves, says how to go on, and costs nothing") {
   const std::string log = sandbox.read("log");
   CHECK(log.find("train --resume a.safetensors\n") != std::string::npos);
   const std::int64_t steps = nn::load_checkpoint(sandbox.path("a.safetensors")).training->step;
+  CHECK(log.find("step 20  loss") != std::string::npos);  // of an unknown number
   CHECK(line_with(log, "Stopped after step").find(std::to_string(steps % 1000)) !=
         std::string::npos);
   const std::string limit = "--quiet --steps " + std::to_string(steps + 10);
   REQUIRE(sandbox.run("train --resume a.safetensors " + limit).status == 0);
   REQUIRE(sandbox.run(endless + "--out b.safetensors " + limit).status == 0);
   CHECK(equal_bits(sandbox.path("a.safetensors"), sandbox.path("b.safetensors")));
+}
+
+TEST_CASE("what is resumed can go elsewhere, and may have nothing left to do") {
+  const Sandbox sandbox;
+  REQUIRE(sandbox.run(tiny + "--quiet --steps 5 --out a.safetensors").status == 0);
+  const std::string before = sandbox.read("a.safetensors");
+  const Outcome outcome = sandbox.run("train --resume a.safetensors --out b.safetensors --steps 4");
+  CHECK(outcome.status == 0);
+  CHECK(outcome.out.find("Going on after step 5.") != std::string::npos);
+  CHECK(outcome.out.find("There was nothing left to do") != std::string::npos);
+  CHECK(sandbox.read("a.safetensors") == before);
+  CHECK(equal_bits(sandbox.path("a.safetensors"), sandbox.path("b.safetensors")));
+}
+
+TEST_CASE("what cannot be saved is not given up") {
+  const Sandbox sandbox;
+  std::filesystem::create_directory(sandbox.path("folder"));
+  std::filesystem::create_directory(sandbox.path("temporary"));
+  setenv("TMPDIR", sandbox.path("temporary").c_str(), 1);
+  const Running training(sandbox, tiny + "--steps 0 --save-every 100 --out folder/a.safetensors");
+  unsetenv("TMPDIR");
+  REQUIRE(wait_for([&] { return sandbox.read("folder/a.safetensors") != ""; }));
+  std::filesystem::rename(sandbox.path("folder"), sandbox.path("moved"));
+  const char* const warning = "No such file or directory. Training goes on";
+  REQUIRE(wait_for([&] { return sandbox.read("log").find(warning) != std::string::npos; }));
+  CHECK(training.end_by(SIGTERM) == 1);
+  const std::string last = line_with(sandbox.read("log"), "The training is in ");
+  const std::size_t begin = last.find(sandbox.path("temporary"));
+  REQUIRE(begin != std::string::npos);
+  const nn::Checkpoint saved =
+      nn::load_checkpoint(last.substr(begin, last.find(' ', begin) - begin));
+  CHECK(saved.training->step >
+        nn::load_checkpoint(sandbox.path("moved/a.safetensors")).training->step);
+}
+
+TEST_CASE("who stops reading the progress loses nothing") {
+  const Sandbox sandbox;
+  const Outcome full = sandbox.run(tiny + "--steps 30 --out a.safetensors > /dev/full");
+  CHECK(full.status == 1);
+  CHECK(full.err.find("cannot be written: No space left on device") != std::string::npos);
+  CHECK(nn::load_checkpoint(sandbox.path("a.safetensors")).training->step == 30);
+  sandbox.write("run.sh", std::string("'") + ATTUNE_SEQ2SEQ + "' " + tiny +
+                              "--steps 0 --out b.safetensors | head -6 >out\n");
+  REQUIRE(std::system(("cd '" + sandbox.path("") + "' && sh run.sh </dev/null").c_str()) == 0);
+  CHECK(nn::load_checkpoint(sandbox.path("b.safetensors")).training->step >= 20);
 }
 
 TEST_CASE("a kill at any moment leaves a whole checkpoint") {
@@ -198,6 +291,12 @@ TEST_CASE("data that cannot be used is named by file and line, and nothing is lo
   CHECK(data("empty.tsv").find("empty.tsv: is empty") != std::string::npos);
   CHECK(data(".").find(".: is a directory") != std::string::npos);
   CHECK(data("missing.tsv").find("missing.tsv: cannot be read") != std::string::npos);
+  CHECK(data("''") == "seq2seq: --data: must name a file, not \"\"\nSee " ATTUNE_SEQ2SEQ
+                      " train --help.\n");
+  CHECK(data("caf\xE9.tsv").find("--data: must be valid UTF-8; rename the file") !=
+        std::string::npos);
+  CHECK(refusal(sandbox, "train --out good.safetensors --valid no_tab.tsv")
+            .find("--valid: goes with --data") != std::string::npos);
   CHECK(sandbox.read("good.safetensors") == good);
 }
 
@@ -219,6 +318,10 @@ TEST_CASE("what is no checkpoint, or not this training's, is not resumed") {
   CHECK(resume("a.safetensors --hidden 9").find("--hidden 8, which cannot change") !=
         std::string::npos);
   CHECK(sandbox.read("a.safetensors") == whole);
+  sandbox.write("pairs.tsv", "a\tb\nb\ta\n");
+  REQUIRE(sandbox.run("train --data pairs.tsv --hidden 8 --quiet --steps 1").status == 0);
+  sandbox.write("pairs.tsv", "a\tb\nb\tb\n");
+  CHECK(resume("pairs.safetensors").find("The pairs are not those") != std::string::npos);
 }
 
 TEST_CASE("an output that cannot be written is found out before training") {
@@ -245,6 +348,18 @@ TEST_CASE("an earlier checkpoint is kept beside the new one") {
   CHECK(sandbox.read("dates.safetensors") != earlier);
 }
 
+TEST_CASE("the trial of the output is as large as the checkpoint becomes") {
+  const Sandbox sandbox;
+  // Between validations the newest parameters are not the best.
+  REQUIRE(sandbox.run(tiny + "--hidden 32 --quiet --steps 30 --out whole.safetensors").status == 0);
+  const std::size_t kilobytes = sandbox.read("whole.safetensors").size() / 1024;
+  sandbox.write("run.sh", "ulimit -f " + std::to_string(2 * kilobytes - 8) + "\n'" +
+                              ATTUNE_SEQ2SEQ + "' " + tiny +
+                              "--hidden 32 --steps 30 --out a.safetensors >out 2>err\n");
+  CHECK(std::system(("cd '" + sandbox.path("") + "' && sh run.sh </dev/null").c_str()) != 0);
+  CHECK(sandbox.read("err").find("Nothing was trained") != std::string::npos);
+}
+
 TEST_CASE("a disk without room is found out before training, and nothing is left behind") {
   const Sandbox sandbox;
   sandbox.write("run.sh", std::string("ulimit -f 40\n'") + ATTUNE_SEQ2SEQ + "' " + tiny +
@@ -268,5 +383,8 @@ TEST_CASE("option values that make no sense are refused in a sentence") {
         std::string::npos);
   CHECK(with("--hiden 3").find("there is no option --hiden") != std::string::npos);
   CHECK(with("--steps").find("--steps") != std::string::npos);
-  CHECK(with("dates").find("dates") != std::string::npos);
+  CHECK(with("dates").find("nothing takes the argument \"dates\"") != std::string::npos);
+  CHECK(refusal(sandbox, "trian").find("there is no command \"trian\"") != std::string::npos);
+  CHECK(refusal(sandbox, "--hiden").find("there is no option --hiden") != std::string::npos);
+  CHECK(refusal(sandbox, "").find("name a command: train, ") != std::string::npos);
 }
