@@ -34,7 +34,8 @@ Json to_json(const Seq2SeqOptions& options) {
           {"architecture", name_of(options.architecture)},
           {"attending", name_of(options.attending)},
           {"heads", options.heads},
-          {"feedforward", options.feedforward}};
+          {"feedforward", options.feedforward},
+          {"bridge_both", options.bridge_both}};
 }
 
 Seq2SeqOptions options_from(const Json& json) {
@@ -47,11 +48,15 @@ Seq2SeqOptions options_from(const Json& json) {
   json.at("layers").get_to(options.layers);
   json.at("dropout").get_to(options.dropout);
   options.attention = attention_by_name(json.at("attention").get<std::string>());
-  if (!json.contains("architecture")) return options;  // written when there was but one
+  if (!json.contains("architecture")) {  // written when there was but one
+    options.bridge_both = false;
+    return options;
+  }
   options.architecture = architecture_by_name(json.at("architecture").get<std::string>());
   options.attending = attending_by_name(json.at("attending").get<std::string>());
   json.at("heads").get_to(options.heads);
   json.at("feedforward").get_to(options.feedforward);
+  options.bridge_both = json.value("bridge_both", true);
   return options;
 }
 

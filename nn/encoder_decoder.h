@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "nn/module.h"
+#include "nn/linear.h"
 
 namespace attune::nn {
 
@@ -27,7 +27,7 @@ struct Encoded {
 // What one step of the decoder finds.
 struct Step {
   DecoderState state;
-  Tensor output;   // [batch, output size]: what the next token is chosen from
+  Tensor output;   // [batch, features]: what the next token is chosen from
   Tensor weights;  // [batch, source]: where it looked; undefined without attention
 };
 
@@ -38,11 +38,11 @@ class EncoderDecoder : public Module {
   // One step of the decoder from the tokens before it, int64 [batch].
   virtual Step step(const Tensor& previous, const DecoderState& state,
                     const Memory& memory) const = 0;
-  // The outputs of all steps at once [batch, target, output size], from the tokens before each,
-  // int64 [batch, target].
+  // The outputs of all steps at once [batch, target, features], from the tokens before each, int64
+  // [batch, target].
   virtual Tensor outputs(const Tensor& previous, const Encoded& encoded) const = 0;
-  // The features of an output.
-  virtual std::int64_t output_size() const = 0;
+  // Outputs [.., features] -> scores of the next token [.., target vocabulary].
+  virtual const Linear& output_layer() const = 0;
 };
 
 }  // namespace attune::nn

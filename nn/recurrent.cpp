@@ -9,6 +9,17 @@ namespace {
 
 constexpr std::int64_t padding_id = 0;
 
+bool wants_lstm(const Seq2SeqOptions& options) {
+  return options.architecture == Architecture::lstm;
+}
+
+// The encoder.
+template <class Layer>
+Layer reader(const Seq2SeqOptions& options) {
+  return Layer(options.embedding, options.hidden,
+               {.layers = options.layers, .bidirectional = true, .dropout = options.dropout});
+}
+
 bool needs_keys_of_query_size(Attention attention) {
   return attention == Attention::dot || attention == Attention::scaled;
 }
@@ -66,29 +77,27 @@ RecurrentEncoderDecoder::RecurrentEncoderDecoder(const Seq2SeqOptions& options,
                                                  std::shared_ptr<Score> score)
     : hidden_(options.hidden),
       after_(options.attending == Attending::after && options.attention != Attention::none),
+      bridge_both_(options.bridge_both && options.attention == Attention::none),
       source_embedding_(child("source_embedding",
                               Embedding(options.source_vocabulary, options.embedding, padding_id))),
       target_embedding_(child("target_embedding",
                               Embedding(options.target_vocabulary, options.embedding, padding_id))),
-      dropout_(child("dropout", Dropout(options.dropout))) {
-  const bool lstm = options.architecture == Architecture::lstm;
-  const RecurrentOptions reader{options.layers, true, options.dropout};
-  if (lstm) {
-    lstm_ = child("encoder", LSTM(options.embedding, hidden_, reader));
-  } else {
-    gru_ = child("encoder", GRU(options.embedding, hidden_, reader));
-  }
+      gru_(wants_lstm(options) ? std::nullopt
+                               : std::optional(child("encoder", reader<GRU>(options)))),
+      lstm_(wants_lstm(options) ? std::optional(child("encoder", reader<LSTM>(options)))
+                                : std::nullopt),
+      dropout_(child("dropout", Dropout(options.dropout))),
+      output_(child("output", Linear(hidden_, options.target_vocabulary))) {
   std::int64_t input_size = options.embedding;
   if (options.attention != Attention::none) {
     look_ = child("", Look(options, 2 * hidden_, std::move(score)));
     input_size += after_ ? hidden_ : look_->context_size();
   }
-  // Without attention the fixed vector is all there is: what both directions have read.
-  const std::int64_t read = look_ ? hidden_ : 2 * hidden_;
+  const std::int64_t read = bridge_both_ ? 2 * hidden_ : hidden_;
   for (std::int64_t layer = 0; layer < options.layers; ++layer) {
     bridges_.push_back(child(fmt::format("bridge{}", layer), Linear(read, hidden_)));
     const std::string name = fmt::format("decoder{}", layer);
-    if (lstm) {
+    if (wants_lstm(options)) {
       cell_bridges_.push_back(child(fmt::format("cell_bridge{}", layer), Linear(read, hidden_)));
       lstm_decoder_.push_back(child(name, LSTMCell(input_size, hidden_)));
     } else {
@@ -127,7 +136,7 @@ DecoderState RecurrentEncoderDecoder::initial_state(const std::vector<Tensor>& l
       // The backward direction ends at the first token, and so has just seen where the target
       // begins.
       Tensor read = select(last[kind], 0, forward + 1);
-      if (!look_) read = cat({select(last[kind], 0, forward), read}, -1);
+      if (bridge_both_) read = cat({select(last[kind], 0, forward), read}, -1);
       const Linear& bridge = kind == 0 ? bridges_[layer] : cell_bridges_[layer];
       state.push_back(tanh(bridge.forward(read)));  // [batch, hidden]
     }

@@ -53,7 +53,7 @@ class RecurrentEncoderDecoder : public EncoderDecoder {
   Encoded encode(const Tensor& source, const Tensor& lengths) const override;
   Step step(const Tensor& previous, const DecoderState& state, const Memory& memory) const override;
   Tensor outputs(const Tensor& previous, const Encoded& encoded) const override;
-  std::int64_t output_size() const override { return hidden_; }
+  const Linear& output_layer() const override { return output_; }
 
  private:
   bool lstm() const { return !lstm_decoder_.empty(); }
@@ -68,12 +68,14 @@ class RecurrentEncoderDecoder : public EncoderDecoder {
   // The cells of all layers, one upon the other; the new states go to `next`.
   Tensor run_cells(Tensor x, const DecoderState& state, DecoderState& next) const;
 
+  // Checkpoints number the optimiser's state by the order in which these are registered.
   std::int64_t hidden_;
-  bool after_;
+  bool after_, bridge_both_;
   Embedding source_embedding_, target_embedding_;
   std::optional<GRU> gru_;
   std::optional<LSTM> lstm_;
   Dropout dropout_;
+  Linear output_;
   std::optional<Look> look_;
   std::vector<Linear> bridges_;       // from each encoder layer's last state to a decoder state
   std::vector<Linear> cell_bridges_;  // likewise for the cells of an LSTM

@@ -42,6 +42,11 @@ const Seq2SeqOptions& checked(const Seq2SeqOptions& options) {
   require_positive(options.layers, "the number of layers");
   require_positive(options.heads, "the number of heads");
   require_positive(options.feedforward, "the size of the feed-forward network");
+  if (options.architecture == Architecture::transformer && options.attention == Attention::none) {
+    throw Error(
+        "Seq2Seq: a transformer cannot do without attention. Choose a score, or a recurrent "
+        "model.");
+  }
   return options;
 }
 
@@ -69,13 +74,10 @@ std::string_view name_of(Attending attending) {
 }
 
 Seq2Seq::Seq2Seq(const Seq2SeqOptions& options, std::shared_ptr<Score> score)
-    : options_(checked(options)),
-      parts_(child("", make_parts(options, std::move(score)))),
-      output_(child("output", Linear(parts_->output_size(), options.target_vocabulary))) {}
+    : options_(checked(options)), parts_(child("", make_parts(options, std::move(score)))) {}
 
 bool Seq2Seq::attends() const {
-  return options_.architecture == Architecture::transformer ||
-         options_.attention != Attention::none;
+  return options_.attention != Attention::none;
 }
 
 Seq2Seq::Encoded Seq2Seq::encode(const Tensor& source, const Tensor& lengths) const {
@@ -89,9 +91,9 @@ Seq2Seq::Step Seq2Seq::step(const Tensor& previous, const State& state,
   return parts_->step(previous, state, memory);
 }
 
-Tensor Seq2Seq::logits(const Tensor& output) const {
+Tensor Seq2Seq::logits(const Tensor& outputs) const {
   const Scope in = scope();
-  return output_.forward(output);
+  return parts_->output_layer().forward(outputs);
 }
 
 Tensor Seq2Seq::outputs(const Batch& batch, double sampling) const {
@@ -102,13 +104,14 @@ Tensor Seq2Seq::outputs(const Batch& batch, double sampling) const {
 
 Tensor Seq2Seq::forward(const Batch& batch, double sampling) const {
   const Scope in = scope();
-  return output_.forward(outputs(batch, sampling));
+  return parts_->output_layer().forward(outputs(batch, sampling));
 }
 
 Tensor Seq2Seq::loss(const Batch& batch, double label_smoothing, double sampling) const {
   const Scope in = scope();
-  return linear_cross_entropy(outputs(batch, sampling), output_.weight, output_.bias,
-                              batch.target_out, padding_id, label_smoothing);
+  const Linear& layer = parts_->output_layer();
+  return linear_cross_entropy(outputs(batch, sampling), layer.weight, layer.bias, batch.target_out,
+                              padding_id, label_smoothing);
 }
 
 Tensor Seq2Seq::sampled_outputs(const Tensor& given, const Encoded& encoded,
@@ -120,7 +123,7 @@ Tensor Seq2Seq::sampled_outputs(const Tensor& given, const Encoded& encoded,
     Tensor previous = right;
     if (!outputs.empty()) {
       const NoGrad no_grad;
-      const Tensor own = argmax(output_.forward(outputs.back()), -1);
+      const Tensor own = argmax(parts_->output_layer().forward(outputs.back()), -1);
       previous = where(lt(rand(previous.shape()), sampling), own, previous);
     }
     Step now = parts_->step(previous, state, encoded.memory);

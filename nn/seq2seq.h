@@ -32,13 +32,16 @@ struct Seq2SeqOptions {
   std::int64_t layers = 1;            // of the encoder and of the decoder
   double dropout = 0;
   // With Attention::none a recurrent decoder sees the source through its initial state alone, the
-  // fixed vector of Cho et al. (2014) and Sutskever et al. (2014). A transformer attends by several
-  // heads whatever this says.
+  // fixed vector of Cho et al. (2014) and Sutskever et al. (2014). A transformer's heads attend by
+  // this score, multihead being scaled; it cannot do without.
   Attention attention = Attention::additive;
   Architecture architecture = Architecture::gru;
   Attending attending = Attending::before;  // recurrent only
   std::int64_t heads = 4;                   // of multi-head attention
   std::int64_t feedforward = 512;           // transformer only
+  // Whether a recurrent decoder without attention begins with what both directions of the encoder
+  // have read. It was the backward direction's alone in checkpoints that do not say.
+  bool bridge_both = true;
 };
 
 // Sentences side by side, padded at the end.
@@ -67,8 +70,7 @@ class Seq2Seq : public Module {
   // See EncoderDecoder.
   Encoded encode(const Tensor& source, const Tensor& lengths) const;
   Step step(const Tensor& previous, const State& state, const Memory& memory) const;
-  // step.output [.., output size] -> scores of the next token [.., target_vocabulary].
-  Tensor logits(const Tensor& output) const;
+  Tensor logits(const Tensor& outputs) const;
 
   // The logits of every target position [batch, target, target_vocabulary]. The decoder is fed the
   // right previous token (teacher forcing), or, with probability `sampling` at each step and row,
@@ -79,13 +81,12 @@ class Seq2Seq : public Module {
   Tensor loss(const Batch& batch, double label_smoothing = 0, double sampling = 0) const;
 
  private:
-  // What the logits of every target position are made from [batch, target, output size].
+  // What the logits of every target position are made from [batch, target, features].
   Tensor outputs(const Batch& batch, double sampling) const;
   Tensor sampled_outputs(const Tensor& previous, const Encoded& encoded, double sampling) const;
 
   Seq2SeqOptions options_;
   std::shared_ptr<EncoderDecoder> parts_;
-  Linear output_;
 };
 
 }  // namespace attune::nn

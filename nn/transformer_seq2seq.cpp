@@ -10,11 +10,13 @@ namespace {
 constexpr std::int64_t padding_id = 0;
 
 TransformerOptions layer_options(const Seq2SeqOptions& options) {
-  return {.features = options.hidden,
-          .heads = options.heads,
-          .feedforward = options.feedforward,
-          .dropout = options.dropout,
-          .norm_first = true};
+  return {
+      .features = options.hidden,
+      .heads = options.heads,
+      .feedforward = options.feedforward,
+      .dropout = options.dropout,
+      .norm_first = true,
+      .score = options.attention == Attention::multihead ? Attention::scaled : options.attention};
 }
 
 // An embedding whose vectors, times sqrt(features), are as long as a position's.
@@ -36,7 +38,8 @@ TransformerEncoderDecoder::TransformerEncoderDecoder(const Seq2SeqOptions& optio
           child("target_embedding", embedding_of(options.target_vocabulary, options.hidden))),
       encoder_(child("encoder", TransformerEncoder(layer_options(options), options.layers))),
       decoder_(child("decoder", TransformerDecoder(layer_options(options), options.layers))),
-      dropout_(child("dropout", Dropout(options.dropout))) {}
+      dropout_(child("dropout", Dropout(options.dropout))),
+      output_(child("output", Linear(options.hidden, options.target_vocabulary))) {}
 
 Tensor TransformerEncoderDecoder::embed(const Embedding& embedding, const Tensor& tokens,
                                         std::int64_t first) const {

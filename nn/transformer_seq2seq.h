@@ -18,7 +18,7 @@ class TransformerEncoderDecoder : public EncoderDecoder {
   Encoded encode(const Tensor& source, const Tensor& lengths) const override;
   Step step(const Tensor& previous, const DecoderState& state, const Memory& memory) const override;
   Tensor outputs(const Tensor& previous, const Encoded& encoded) const override;
-  std::int64_t output_size() const override { return features_; }
+  const Linear& output_layer() const override { return output_; }
 
  private:
   // Tokens [batch, time] as features [batch, time, features]: sqrt(features) embedding + position,
@@ -32,6 +32,7 @@ class TransformerEncoderDecoder : public EncoderDecoder {
   TransformerEncoder encoder_;
   TransformerDecoder decoder_;
   Dropout dropout_;
+  Linear output_;
 };
 
 }  // namespace attune::nn

@@ -45,14 +45,14 @@ std::string describe_model(const nn::Checkpoint& checkpoint) {
   std::int64_t count = 0;
   for (const auto& [name, tensor] : checkpoint.parameters) count += tensor.numel();
   Section section("Model");
-  section.add("kind", std::string(nn::name_of(options.architecture)));
+  section.add("kind", std::string(nn::name_of(options.architecture)))
+      .add("attention", std::string(nn::name_of(options.attention)));
   if (options.architecture == nn::Architecture::transformer) {
     section.add("features", options.hidden)
         .add("heads", options.heads)
         .add("feed-forward", options.feedforward);
   } else {
-    section.add("attention", std::string(nn::name_of(options.attention)))
-        .add("attends", fmt::format("{} the step", nn::name_of(options.attending)))
+    section.add("attends", fmt::format("{} the step", nn::name_of(options.attending)))
         .add("embedding", options.embedding)
         .add("hidden", options.hidden)
         .add("attention size", options.attention_size);

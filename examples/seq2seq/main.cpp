@@ -213,7 +213,7 @@ int run(CLI::App& app, int argc, char** argv, const int& status) {
 int main(int argc, char** argv) {
   // A file that outgrows a limit is to be an error of writing it, not the end of the program.
   std::signal(SIGXFSZ, SIG_IGN);
-  CLI::App app("Learns to translate pairs of texts with a GRU encoder-decoder and attention.");
+  CLI::App app("Learns to translate pairs of texts with an attention model.");
   int status = 0;
   add_train_command(app, status);
   add_translate_command(app);

@@ -34,8 +34,8 @@ std::vector<Setting> make_settings() {
       {"seed", "1", "N", "Equal seeds give equal models, in every bit", whole_number(0, any), data},
       {"model", "gru", "KIND", "gru, lstm or transformer", one_of({"gru", "lstm", "transformer"}),
        model},
-      {"attention", "additive", "SCORE",
-       "additive, dot, general, scaled, multihead or none; a transformer's is multihead",
+      {"attention", "", "SCORE",
+       "additive, dot, general, scaled, multihead or none [additive, transformer: multihead]",
        one_of({"additive", "dot", "general", "scaled", "multihead", "none"}), model},
       {"attend", "before", "WHEN",
        "before or after the decoder's step: Bahdanau's decoder, or Luong's with input feeding",
@@ -124,6 +124,7 @@ void Settings::choose_defaults(std::int64_t pairs) {
   const auto choose = [&](const char* name, const auto& value) {
     if (values_[name].empty()) values_[name] = fmt::format("{}", value);
   };
+  choose("attention", text("model") == "transformer" ? "multihead" : "additive");
   const std::int64_t steps_per_epoch = pairs / whole("batch");
   choose("steps", dates() ? 1000 : 10000);
   choose("patience", dates() ? 0 : 10);

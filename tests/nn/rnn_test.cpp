@@ -5,10 +5,9 @@
 
 #include <doctest/doctest.h>
 
-#include <cmath>
-
 #include "autograd/random.h"
 #include "tests/difference.h"
+#include "tests/sines.h"
 
 using namespace attune;
 using namespace attune::nn;
@@ -24,32 +23,6 @@ Tensor random(const Shape& shape) {
 
 Tensor lengths_of(const std::vector<std::int64_t>& lengths) {
   return from_vector(lengths, {static_cast<std::int64_t>(lengths.size())});
-}
-
-// Element i is sin(0.7 i + phase): numbers that another program can make again.
-Tensor sines(const Shape& shape, double phase) {
-  std::vector<double> values;
-  for (std::int64_t i = 0; i < numel(shape); ++i) {
-    values.push_back(std::sin(0.7 * static_cast<double>(i) + phase));
-  }
-  return from_vector(values, shape);
-}
-
-// Parameter k in the order of registration gets phase k.
-void fill_with_sines(Module& module) {
-  module.to(DType::float64);
-  double phase = 0;
-  for (auto [name, tensor] : module.named_parameters()) {
-    tensor.set_data(sines(tensor.shape(), phase++));
-  }
-}
-
-Tensor parameter_of(const Module& module, const std::string& name) {
-  for (const auto& [own, tensor] : module.named_parameters()) {
-    if (own == name) return tensor;
-  }
-  FAIL("no parameter " << name);
-  return {};
 }
 
 // torch.nn.GRU(3, 2, num_layers=2, bidirectional=True, batch_first=True) in float64, whose
