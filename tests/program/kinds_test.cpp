@@ -66,7 +66,7 @@ TEST_CASE("every kind of model trains, translates, shows where it looks, and is 
     const bool blind = kind.attention == nn::Attention::none;
     CHECK(has(shown.err, "has no attention to show") == blind);
     const Outcome inspected = sandbox.run("inspect a.safetensors");
-    CHECK(has(inspected.out, fmt::format("  {:<19} {}\n", "kind", nn::name_of(kind.architecture))));
+    CHECK(has(inspected.out, fmt::format("  {:<22} {}\n", "kind", nn::name_of(kind.architecture))));
     const Outcome measured = sandbox.run("evaluate -m a.safetensors --data pairs.tsv");
     CHECK(has(measured.out, "perplexity"));
     std::filesystem::remove(sandbox.path("a.safetensors"));
