@@ -7,9 +7,9 @@
 namespace attune {
 
 // mean cross_entropy(linear(x, weight, bias), targets) over the targets that are not `ignore_index`
-// (no number where there is none), for x [.., features], weight [classes, features], bias [classes],
-// targets int64 [..]. Ignored positions cost nothing, and no more than a few hundred rows of logits
-// exist at a time.
+// (no number where there is none), for x [.., features], weight [classes, features], bias
+// [classes], targets int64 [..]. Ignored positions cost nothing, and no more than a few hundred
+// rows of logits exist at a time.
 Tensor linear_cross_entropy(Operand x, Operand weight, Operand bias, Operand targets,
                             std::int64_t ignore_index = -100, double label_smoothing = 0);
 
