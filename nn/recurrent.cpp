@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "autograd/fused/attention_gru.h"
-
 namespace attune::nn {
 namespace {
 
@@ -187,14 +185,20 @@ Step RecurrentEncoderDecoder::step_from(const Tensor& embedded, const DecoderSta
 
 Step RecurrentEncoderDecoder::step(const Tensor& previous, const DecoderState& state,
                                    const Memory& memory) const {
-  return step_from(dropout_.forward(target_embedding_.forward(previous)), state, memory);
+  const Tensor embedded = dropout_.forward(target_embedding_.forward(previous));
+  if (!has_fused_states()) return step_from(embedded, state, memory);
+  const AttentionGRUResult now = fused_states(unsqueeze(embedded, 1), state, memory);
+  const Tensor next = squeeze(now.output, 1);  // [batch, hidden]
+  return {{next}, dropout_.forward(next), squeeze(now.weights, 1)};
 }
 
 bool RecurrentEncoderDecoder::has_fused_states() const {
   return gru_decoder_.size() == 1 && !after_ && look_ && look_->additive() != nullptr;
 }
 
-Tensor RecurrentEncoderDecoder::fused_states(const Tensor& embedded, const Encoded& encoded) const {
+AttentionGRUResult RecurrentEncoderDecoder::fused_states(const Tensor& embedded,
+                                                         const DecoderState& state,
+                                                         const Memory& memory) const {
   const Scope in("decoder");
   const GRUCell& cell = gru_decoder_[0];
   const AdditiveScore& score = *look_->additive();
@@ -204,14 +208,16 @@ Tensor RecurrentEncoderDecoder::fused_states(const Tensor& embedded, const Encod
   const std::int64_t own = embedded.size(-1), all = cell.weight_ih.size(1);
   const Tensor input =
       linear(embedded, columns(0, own), cell.bias_ih);  // [batch, target, 3 hidden]
-  return attention_gru({input, encoded.state[0], encoded.memory.keys[0], encoded.memory.values[0],
-                        score.query_weight, score.v, columns(own, all), cell.weight_hh,
-                        cell.bias_hh, squeeze(encoded.memory.mask, 1)});
+  return attention_gru({input, state[0], memory.keys[0], memory.values[0], score.query_weight,
+                        score.v, columns(own, all), cell.weight_hh, cell.bias_hh,
+                        squeeze(memory.mask, 1)});
 }
 
 Tensor RecurrentEncoderDecoder::outputs(const Tensor& previous, const Encoded& encoded) const {
   const Tensor embedded = dropout_.forward(target_embedding_.forward(previous));
-  if (has_fused_states()) return dropout_.forward(fused_states(embedded, encoded));
+  if (has_fused_states()) {
+    return dropout_.forward(fused_states(embedded, encoded.state, encoded.memory).output);
+  }
   DecoderState state = encoded.state;
   std::vector<Tensor> outputs;
   for (const Tensor& x : unbind(embedded, 1)) {

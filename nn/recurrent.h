@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "autograd/fused/attention_gru.h"
 #include "nn/attention.h"
 #include "nn/dropout.h"
 #include "nn/embedding.h"
@@ -63,7 +64,8 @@ class RecurrentEncoderDecoder : public EncoderDecoder {
   Step step_from(const Tensor& embedded, const DecoderState& state, const Memory& memory) const;
   // All states at once, where a fused op computes them: one layer of GRU, additive attention before
   // each step.
-  Tensor fused_states(const Tensor& embedded, const Encoded& encoded) const;
+  AttentionGRUResult fused_states(const Tensor& embedded, const DecoderState& state,
+                                  const Memory& memory) const;
   bool has_fused_states() const;
   // The cells of all layers, one upon the other; the new states go to `next`.
   Tensor run_cells(Tensor x, const DecoderState& state, DecoderState& next) const;

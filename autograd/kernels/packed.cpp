@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "autograd/kernels/isa.h"
+#include "autograd/kernels/parallel.h"
 
 namespace attune {
 namespace {
@@ -21,6 +22,8 @@ constexpr std::int64_t most_of_k = 384;
 // cache. Multiples of every tile's sizes.
 constexpr std::int64_t most_columns = 480;
 constexpr std::int64_t most_rows = 96;
+// Multiplications that are worth a task of their own.
+constexpr std::int64_t least_work_a_thread = 1 << 18;
 
 // `count` cut into equal parts, none above `most`.
 std::int64_t part(std::int64_t count, std::int64_t most) {
@@ -358,14 +361,31 @@ PackedMatrix<float>::PackedMatrix(std::int64_t k, std::int64_t n, Matrix<float> 
 }
 
 template <>
-void PackedMatrix<float>::multiply(std::int64_t m, const float* a, std::int64_t lda, float beta,
-                                   float* c, std::int64_t ldc) const {
-  if (k_ == 0 && beta == 0) return clear(m, n_, c, ldc);
+void PackedMatrix<float>::multiply_columns(std::int64_t first, std::int64_t last, std::int64_t m,
+                                           const float* a, std::int64_t lda, float beta, float* c,
+                                           std::int64_t ldc) const {
+  if (k_ == 0 && beta == 0) return clear(m, last - first, c + first, ldc);
   const std::int64_t columns = tile_columns(), step = part(k_, most_of_k);
   for (std::int64_t p = 0; p < k_; p += step) {
-    run_product({m, n_, std::min(step, k_ - p), a + p, lda, false, beta != 0 || p > 0, c, ldc,
-                 packed_ + p * columns, k_ * columns});
+    run_product({m, last - first, std::min(step, k_ - p), a + p, lda, false, beta != 0 || p > 0,
+                 c + first, ldc, packed_ + first * k_ + p * columns, k_ * columns});
   }
+}
+
+template <>
+void PackedMatrix<float>::multiply(std::int64_t m, const float* a, std::int64_t lda, float beta,
+                                   float* c, std::int64_t ldc) const {
+  multiply_columns(0, n_, m, a, lda, beta, c, ldc);
+}
+
+template <>
+void PackedMatrix<float>::multiply_in_parallel(std::int64_t m, const float* a, std::int64_t lda,
+                                               float beta, float* c, std::int64_t ldc) const {
+  const std::int64_t work_of_panel = std::max<std::int64_t>(1, m * k_ * tile_columns());
+  const std::int64_t panels = (least_work_a_thread + work_of_panel - 1) / work_of_panel;
+  parallel_for(n_, panels * tile_columns(), [&](std::int64_t first, std::int64_t last) {
+    multiply_columns(first, last, m, a, lda, beta, c, ldc);
+  });
 }
 
 template <>

@@ -33,8 +33,15 @@ class PackedMatrix {
   // c = a b + beta c for a row-major a [m, k] with rows lda apart, and likewise c [m, n]; beta is 0
   // or 1. On the thread that calls; what comes out for a row does not depend on the other rows.
   void multiply(std::int64_t m, const T* a, std::int64_t lda, T beta, T* c, std::int64_t ldc) const;
+  // The same on all threads, each with some of the columns.
+  void multiply_in_parallel(std::int64_t m, const T* a, std::int64_t lda, T beta, T* c,
+                            std::int64_t ldc) const;
 
  private:
+  // The columns from `first`, where a panel begins, to `last`.
+  void multiply_columns(std::int64_t first, std::int64_t last, std::int64_t m, const T* a,
+                        std::int64_t lda, T beta, T* c, std::int64_t ldc) const;
+
   std::int64_t k_, n_;
   Matrix<T> b_;
   PackingBuffer panels_;

@@ -8,12 +8,16 @@
 #include "autograd/kernels/gemm.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/op.h"
+#include "autograd/packing.h"
 
 namespace attune {
 namespace {
 
 // Batches of less work than this are handed to a thread together.
 constexpr std::int64_t work_a_task = 1 << 20;
+// Where packing a matrix pays if it is multiplied by again.
+constexpr std::int64_t most_rows_to_pack = 128;
+constexpr std::int64_t least_elements_to_pack = 1 << 10;
 
 Tensor readable(const Tensor& x) {
   const Strides& strides = x.strides();
@@ -44,6 +48,19 @@ std::vector<std::int64_t> offsets(const Tensor& x, const Shape& batch) {
   return result;
 }
 
+// A product of few rows costs less than packing its right operand, and so is worth doing only with
+// one that is kept. False where there is none.
+bool multiply_packed(const Tensor& a, const Tensor& b, const Tensor& c) {
+  if (a.size(0) > most_rows_to_pack || a.size(0) == 0 || b.numel() < least_elements_to_pack)
+    return false;
+  if (a.strides()[1] != 1 && a.size(1) > 1) return false;
+  const auto kept = packed_if_reused(b);
+  if (!kept) return false;
+  kept->multiply_in_parallel(a.size(0), a.raw<float>(), a.strides()[0], 0, c.raw<float>(),
+                             c.size(1));
+  return true;
+}
+
 Tensor multiply(const Tensor& left, const Tensor& right, const Shape& batch) {
   const Tensor a = readable(left);
   const Tensor b = readable(right);
@@ -56,6 +73,9 @@ Tensor multiply(const Tensor& left, const Tensor& right, const Shape& batch) {
   Tensor c = empty(shape, a.dtype());
   dispatch_floating(a.dtype(), [&]<class T>(T) {
     if (batch.empty()) {
+      if constexpr (sizeof(T) == sizeof(float)) {
+        if (multiply_packed(a, b, c)) return;
+      }
       return gemm<T>(m, n, k, matrix<T>(a, 0), matrix<T>(b, 0), T{0}, c.raw<T>(), n);
     }
     const auto a_at = offsets(a, batch);
