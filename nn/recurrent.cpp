@@ -202,14 +202,11 @@ AttentionGRUResult RecurrentEncoderDecoder::fused_states(const Tensor& embedded,
   const Scope in("decoder");
   const GRUCell& cell = gru_decoder_[0];
   const AdditiveScore& score = *look_->additive();
-  const auto columns = [&](std::int64_t begin, std::int64_t end) {
-    return slice(cell.weight_ih, 1, begin, end);
-  };
-  const std::int64_t own = embedded.size(-1), all = cell.weight_ih.size(1);
-  const Tensor input =
-      linear(embedded, columns(0, own), cell.bias_ih);  // [batch, target, 3 hidden]
+  const std::int64_t own = embedded.size(-1), of_context = cell.weight_ih.size(1) - own;
+  const std::vector<Tensor> columns = split(cell.weight_ih, {own, of_context}, 1);
+  const Tensor input = linear(embedded, columns[0], cell.bias_ih);  // [batch, target, 3 hidden]
   return attention_gru({input, state[0], memory.keys[0], memory.values[0], score.query_weight,
-                        score.v, columns(own, all), cell.weight_hh, cell.bias_hh,
+                        score.v, columns[1], cell.weight_hh, cell.bias_hh,
                         squeeze(memory.mask, 1)});
 }
 
