@@ -219,9 +219,10 @@ struct Panel {
   Matrix<float> b;
 };
 
-template <int lanes>
+template <int lanes, int width>
 struct PackPanel {
   static void run(const Panel* x) {
+    if (x->b.column == 1 && x->real == width) return copy_rows(*x);
     std::int64_t done = 0;
     if (x->b.row == 1) {
       for (; done + lanes <= x->real; done += lanes) pack_transposed(*x, done);
@@ -235,6 +236,12 @@ struct PackPanel {
         for (std::int64_t j = done; j < x->real; ++j) out[j] = row[j * x->b.column];
       }
       std::fill(out + x->real, out + x->columns, 0.0F);
+    }
+  }
+
+  static void copy_rows(const Panel& x) {
+    for (std::int64_t p = 0; p < x.k; ++p) {
+      std::memcpy(x.out + p * width, x.b.data + p * x.b.row, width * sizeof(float));
     }
   }
 
@@ -267,14 +274,14 @@ void pack_panel(const Panel& panel) {
 #if defined(__x86_64__)
   switch (isa()) {
     case Isa::avx512:
-      return run_avx512<PackPanel<16>>(&panel);
+      return run_avx512<PackPanel<16, Avx512Product::columns>>(&panel);
     case Isa::avx2:
-      return run_avx2<PackPanel<8>>(&panel);
+      return run_avx2<PackPanel<8, Avx2Product::columns>>(&panel);
     case Isa::baseline:
       break;
   }
 #endif
-  PackPanel<4>::run(&panel);
+  PackPanel<4, BaselineProduct::columns>::run(&panel);
 }
 
 // b [k, n] in panels of so many columns as one tile has, each [k, columns] without gaps.
