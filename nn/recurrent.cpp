@@ -5,8 +5,6 @@
 namespace attune::nn {
 namespace {
 
-constexpr std::int64_t padding_id = 0;
-
 bool wants_lstm(const Seq2SeqOptions& options) {
   return options.architecture == Architecture::lstm;
 }

@@ -13,7 +13,6 @@
 namespace attune::nn {
 namespace {
 
-constexpr std::int64_t padding_id = 0;
 constexpr std::array architectures{"gru", "lstm", "transformer"};
 constexpr std::array moments{"before", "after"};
 
