@@ -27,11 +27,13 @@ struct Kind {
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all{
       {Architecture::gru, Attention::none},
+      {Architecture::gru, Attention::fixed},
       {Architecture::gru, Attention::additive},
       {Architecture::gru, Attention::multihead},
       {Architecture::gru, Attention::dot, Attending::after},
       {Architecture::gru, Attention::multihead, Attending::after},
       {Architecture::lstm, Attention::none},
+      {Architecture::lstm, Attention::fixed},
       {Architecture::lstm, Attention::additive},
       {Architecture::lstm, Attention::general, Attending::after},
       {Architecture::transformer, Attention::multihead},

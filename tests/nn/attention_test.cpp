@@ -213,9 +213,10 @@ TEST_CASE("padding_mask is true at and past each length") {
 TEST_CASE("kinds of attention by name") {
   for (const Attention kind : all_scores) CHECK(attention_by_name(name_of(kind)) == kind);
   CHECK(attention_by_name("none") == Attention::none);
+  CHECK(attention_by_name("fixed") == Attention::fixed);
   CHECK_THROWS_WITH_AS(attention_by_name("bilinear"),
                        "'bilinear' is no kind of attention. Choose none, additive, dot, general, "
-                       "scaled or multihead.",
+                       "scaled, multihead or fixed.",
                        Error);
   CHECK_THROWS_WITH_AS(make_score(Attention::none, 1, 1, 1),
                        doctest::Contains("choose additive, dot, general or scaled"), Error);

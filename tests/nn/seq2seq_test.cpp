@@ -21,8 +21,8 @@ namespace {
 
 constexpr std::uint64_t seq2seq_seed = 41;
 constexpr std::int64_t pad = 0, bos = 1, eos = 2;
-constexpr Attention all_attentions[] = {Attention::none, Attention::additive, Attention::dot,
-                                        Attention::general, Attention::scaled};
+constexpr Attention all_attentions[] = {Attention::none, Attention::fixed,   Attention::additive,
+                                        Attention::dot,  Attention::general, Attention::scaled};
 
 using Ids = std::vector<std::int64_t>;
 
@@ -121,7 +121,7 @@ Seq2Seq trained_model(Attention attention = Attention::additive) {
 }  // namespace
 
 TEST_CASE("the model is the equations of Bahdanau, Cho & Bengio, with the GRU of its layers") {
-  for (const Attention kind : {Attention::additive, Attention::none}) {
+  for (const Attention kind : {Attention::additive, Attention::none, Attention::fixed}) {
     CAPTURE(name_of(kind));
     const Seq2Seq model = small_model(kind);
     std::map<std::string, Tensor> p;
@@ -155,7 +155,8 @@ TEST_CASE("the model is the equations of Bahdanau, Cho & Bengio, with the GRU of
     for (std::size_t j = 0; j < x.size(); ++j) {
       annotations.push_back(cat({forward[j], backward[j]}));
     }
-    const Tensor read = kind == Attention::none ? cat({forward.back(), backward[0]}) : backward[0];
+    const Tensor both = cat({forward.back(), backward[0]});
+    const Tensor read = attends_by(kind) ? backward[0] : both;
     Tensor s = tanh(affine(read, p.at("bridge0.weight"), p.at("bridge0.bias")));
     const Batch batch = make_batch({source}, {target});
     const Tensor logits = model.forward(batch);
@@ -171,6 +172,7 @@ TEST_CASE("the model is the equations of Bahdanau, Cho & Bengio, with the GRU of
         }
         input = cat({input, matmul(softmax(stack(energies)), stack(annotations))});
       }
+      if (kind == Attention::fixed) input = cat({input, both});
       s = gru("decoder0.", "", input, s);
       const Tensor expected = affine(s, p.at("output.weight"), p.at("output.bias"));
       CHECK(difference(select(select(logits, 0, 0), 0, i), expected) < 1e-12);
