@@ -27,8 +27,7 @@ void add_options(CLI::App& app, Options& options) {
                  "of scores, or all")
       ->check(CLI::IsMember({"reverse", "copy", "scores", "all"}))
       ->capture_default_str();
-  app.add_flag("--quick", options.quick,
-               "Strings backwards only, one seed, a tenth of the updates");
+  app.add_flag("--quick", options.quick, "Strings backwards only, one seed, fewer updates");
   app.add_option("--hidden", options.hidden, "Hidden size of the models compared by length")
       ->check(CLI::Range(8, 1024))
       ->capture_default_str();
@@ -52,7 +51,7 @@ Plan plan_of(const Options& options) {
   plan.out = options.out;
   if (options.quick) {
     plan.seeds = 1;
-    plan.updates = 800;
+    plan.updates = 1200;
   }
   if (options.seeds > 0) plan.seeds = options.seeds;
   if (options.updates > 0) plan.updates = options.updates;

@@ -18,13 +18,13 @@ constexpr const char* style = R"(
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e8e8ec; --dim: #9a9aa4; --line: #3a3a42; --paper: #17171b; --shade: #ffffff0d;
     --c0: #ff8c42; --c1: #e6c229; --c2: #2fd39a; --c3: #58b0ee; --c4: #dc8cc8; } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 860px;
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 980px;
   margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 svg { width: 100%; height: auto; display: block; } figure { margin: 1.5rem 0; }
 figcaption { font-weight: 600; } .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; font-size: .9rem; }
 .legend i { display: inline-block; width: 1.1rem; height: .25rem; margin-right: .4rem; vertical-align: middle; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+.scroll { overflow-x: auto; margin: 1.5rem 0; } table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 text { font: 13px system-ui, sans-serif; fill: var(--dim); }
@@ -94,10 +94,10 @@ std::string axes(const Chart& chart, const Frame& frame) {
   const bool percent = chart.lowest == 0 && chart.highest == 1;
   std::string svg;
   if (chart.shaded_from > 0) {
-    svg += fmt::format(
-        R"x(<rect x="{:.1f}" y="{}" width="{:.1f}" height="{}" fill="var(--shade)"/>)x",
-        frame.x(chart.shaded_from), top, width - right - frame.x(chart.shaded_from),
-        height - top - bottom);
+    svg +=
+        fmt::format(R"x(<rect x="{:.1f}" y="{}" width="{:.1f}" height="{}" fill="var(--shade)"/>)x",
+                    frame.x(chart.shaded_from), top, width - right - frame.x(chart.shaded_from),
+                    height - top - bottom);
   }
   for (int i = 0; i <= 5; ++i) {
     const double value = chart.lowest + (chart.highest - chart.lowest) * i / 5;
@@ -108,8 +108,8 @@ std::string axes(const Chart& chart, const Frame& frame) {
         percent ? fmt::format("{:.0f} %", 100 * value) : fmt::format("{:.4g}", value));
   }
   for (const double tick : frame.ticks()) {
-    svg += fmt::format(R"x(<text x="{:.1f}" y="{}" text-anchor="middle">{:g}</text>)x", frame.x(tick),
-                       height - bottom + 20, tick);
+    svg += fmt::format(R"x(<text x="{:.1f}" y="{}" text-anchor="middle">{:g}</text>)x",
+                       frame.x(tick), height - bottom + 20, tick);
   }
   return svg + fmt::format(R"x(<text x="{}" y="{}" text-anchor="middle">{}</text>)x",
                            (left + width - right) / 2, height - 6, escaped(chart.x_label));

@@ -235,8 +235,12 @@ class Report {
         "Models learn to say random strings of 2 to 40 letters backwards, from {} updates of 64 "
         "strings each. An encoder reads the string. Without attention its decoder has one vector "
         "to go by; with additive attention it looks at every state of the encoder before each "
-        "letter. Lines are means over {} seeds, bands go from the lowest to the highest.",
-        plan_.updates, plan_.seeds));
+        "letter. {}",
+        plan_.updates,
+        plan_.seeds == 1 ? "One seed."
+                         : fmt::format("Lines are means over {} seeds, bands go from the lowest to "
+                                       "the highest.",
+                                       plan_.seeds)));
     add_lengths(page, reverse_, "Strings backwards");
     add_lengths(page, copy_, "The control: strings as they are");
     if (!comparison_.scores.empty()) add_scores(page);
