@@ -58,15 +58,18 @@ inline std::vector<double> rates(std::vector<double> times, double count) {
   return times;
 }
 
-// The recurrent models that are measured.
+// The models that are measured: recurrent ones, and the transformer, of so many layers on each
+// side.
 struct Config {
   const char* name;
   int source_vocabulary, target_vocabulary, embedding, hidden, attention, batch, source, target;
+  int layers = 0, heads = 0, feedforward = 0;  // of the transformer
 };
 inline constexpr Config configs[] = {
     {"toy", 40, 40, 64, 128, 128, 64, 24, 12},
     {"medium", 8000, 6000, 256, 256, 256, 64, 15, 15},
     {"large", 10000, 10000, 512, 1024, 1024, 80, 30, 30},
+    {"transformer", 8000, 8000, 256, 256, 0, 64, 24, 24, 3, 4, 1024},
 };
 
 // CONFIG THREADS SECONDS WHAT, with WHAT one of train, fwd, greedy, greedy1.
@@ -85,7 +88,7 @@ inline Arguments arguments(int argc, char** argv) {
     }
   }
   std::fprintf(stderr,
-               "usage: %s toy|medium|large THREADS SECONDS train|fwd|greedy|greedy1\n"
+               "usage: %s toy|medium|large|transformer THREADS SECONDS train|fwd|greedy|greedy1\n"
                "Prints target positions a second (train, fwd) or sentences a second.\n",
                argv[0]);
   std::exit(2);

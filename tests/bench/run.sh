@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 rounds=${1:-3}
 seconds=${2:-3}
 [ $# -le 2 ] || { shift 2; configs="$*"; }
-configs=${configs:-toy medium}
+configs=${configs:-toy medium large transformer}
 
 third_party/install.sh
 cmake --preset release -DATTUNE_BUILD_BENCH=ON >/dev/null
@@ -30,7 +30,9 @@ round=0
 while [ $round -lt "$rounds" ]; do
   round=$((round + 1))
   for config in $configs; do
-    for what in train fwd greedy greedy1; do
+    kinds="train fwd greedy greedy1"
+    [ "$config" = transformer ] && kinds="train fwd"
+    for what in $kinds; do
       for threads in 1 2; do
         echo "round $round of $rounds: $config $what, $threads threads" >&2
         "$bench/seq2seq_bench" "$config" $threads "$seconds" $what >>"$lines"

@@ -1,5 +1,7 @@
 // The attention model of nn/seq2seq.h at work: a training step, a forward pass, greedy decoding.
 
+#include <algorithm>
+
 #include "autograd/kernels/parallel.h"
 #include "autograd/random.h"
 #include "nn/decode.h"
@@ -30,7 +32,14 @@ nn::Seq2Seq make_model(const bench::Config& config) {
   options.target_vocabulary = config.target_vocabulary;
   options.embedding = config.embedding;
   options.hidden = config.hidden;
-  options.attention_size = config.attention;
+  options.attention_size = std::max(config.attention, 1);
+  if (config.layers > 0) {
+    options.architecture = nn::Architecture::transformer;
+    options.attention = nn::Attention::multihead;
+    options.layers = config.layers;
+    options.heads = config.heads;
+    options.feedforward = config.feedforward;
+  }
   return nn::Seq2Seq(options);
 }
 

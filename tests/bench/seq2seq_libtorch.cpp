@@ -108,13 +108,56 @@ struct Model : torch::nn::Module {
   torch::nn::Linear output;
 };
 
-}  // namespace
+// The transformer as libtorch has it, with its own layers.
+struct TransformerModel : torch::nn::Module {
+  explicit TransformerModel(const bench::Config& config)
+      : source_embedding(register_module(
+            "source_embedding", torch::nn::Embedding(torch::nn::EmbeddingOptions(
+                                                         config.source_vocabulary, config.hidden)
+                                                         .padding_idx(0)))),
+        target_embedding(register_module(
+            "target_embedding", torch::nn::Embedding(torch::nn::EmbeddingOptions(
+                                                         config.target_vocabulary, config.hidden)
+                                                         .padding_idx(0)))),
+        positions(torch::randn({std::max(config.source, config.target), 1, config.hidden})),
+        transformer(register_module(
+            "transformer",
+            torch::nn::Transformer(torch::nn::TransformerOptions(config.hidden, config.heads)
+                                       .num_encoder_layers(config.layers)
+                                       .num_decoder_layers(config.layers)
+                                       .dim_feedforward(config.feedforward)
+                                       .dropout(0)))),
+        output(register_module("output",
+                               torch::nn::Linear(config.hidden, config.target_vocabulary))) {}
 
-int main(int argc, char** argv) {
-  const bench::Arguments arguments = bench::arguments(argc, argv);
+  Tensor embed(torch::nn::Embedding& embedding, const Tensor& ids) {
+    const Tensor by_time = embedding(ids.t().contiguous());  // [time, batch, features]
+    return by_time + positions.slice(0, 0, by_time.size(0));
+  }
+
+  Tensor loss(const Batch& batch) {
+    const Tensor causal =
+        torch::nn::TransformerImpl::generate_square_subsequent_mask(batch.target.size(1));
+    const Tensor read = transformer->forward(embed(source_embedding, batch.source),
+                                             embed(target_embedding, batch.target), {}, causal, {},
+                                             batch.mask, {}, batch.mask);
+    return F::cross_entropy(output(read).flatten(0, 1), batch.target.t().flatten(),
+                            F::CrossEntropyFuncOptions().ignore_index(0));
+  }
+
+  Tensor greedy(const Batch&, int64_t) {
+    throw std::runtime_error("libtorch's transformer keeps no keys and values to decode with");
+  }
+
+  torch::nn::Embedding source_embedding, target_embedding;
+  Tensor positions;
+  torch::nn::Transformer transformer;
+  torch::nn::Linear output;
+};
+
+template <class Model>
+void measure(const bench::Arguments& arguments) {
   const bench::Config& config = arguments.config;
-  torch::set_num_threads(arguments.threads);
-  torch::manual_seed(1);
   Model model(config);
   const Batch batch = make_batch(config, arguments.what == "greedy1" ? 1 : config.batch);
   const std::string name = std::string(config.name) + "_" + arguments.what;
@@ -133,16 +176,29 @@ int main(int argc, char** argv) {
     const auto times = bench::repeat(arguments.seconds, step);
     bench::print(peer.c_str(), name, arguments.threads, "slots/s", true,
                  bench::rates(times, slots));
-    return 0;
+    return;
   }
   const torch::NoGradGuard no_grad;
   if (arguments.what == "fwd") {
     const auto times = bench::repeat(arguments.seconds, [&] { model.loss(batch); });
     bench::print(peer.c_str(), name, arguments.threads, "slots/s", true,
                  bench::rates(times, slots));
-    return 0;
+    return;
   }
   const auto times = bench::repeat(arguments.seconds, [&] { model.greedy(batch, config.target); });
   bench::print(peer.c_str(), name, arguments.threads, "sentences/s", true,
                bench::rates(times, static_cast<double>(batch.source.size(0))));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const bench::Arguments arguments = bench::arguments(argc, argv);
+  torch::set_num_threads(arguments.threads);
+  torch::manual_seed(1);
+  if (arguments.config.layers > 0) {
+    measure<TransformerModel>(arguments);
+  } else {
+    measure<Model>(arguments);
+  }
 }
