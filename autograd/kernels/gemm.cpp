@@ -15,6 +15,7 @@ constexpr std::int64_t least_work = 1 << 20;
 // Products are cut at multiples of this, so that every element is computed by the same instructions
 // wherever the cuts are: in equal bits, whatever the number of threads.
 constexpr std::int64_t cut_at = 16;
+constexpr std::int64_t most_pieces_of_row = 8;
 
 // attune runs threads of its own above single-threaded BLAS calls: two pools would fight for the
 // cores, and a result would depend on how many there are.
@@ -110,7 +111,10 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T>
   const std::int64_t most =
       std::max<std::int64_t>(1, std::min(m * n * k / least_work, side / cut_at));
   const bool packed = better_packed(m, n, k);
-  const std::int64_t pieces = std::min<std::int64_t>(num_threads(), most);
+  // A product with one row packs nothing, and BLAS adds its elements up in an order that depends on
+  // the piece: there the sizes alone decide.
+  const std::int64_t pieces =
+      std::min<std::int64_t>(m == 1 ? most_pieces_of_row : num_threads(), most);
   const auto cut = [=](std::int64_t i) {
     return i == pieces ? side : side * i / pieces / cut_at * cut_at;
   };

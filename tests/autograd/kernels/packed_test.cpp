@@ -3,8 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
 
+#include "autograd/kernels/parallel.h"
 #include "autograd/random.h"
 
 using namespace attune;
@@ -55,6 +57,71 @@ TEST_CASE("a packed product is BLAS's") {
   }
   check_product<float>(10, 1100, 50, true, 1, 1e-4);  // more than one block of k
   check_product<double>(5, 7, 9, true, 1, 1e-14);
+}
+
+TEST_CASE("packing on the way gives the same product, however the operands lie") {
+  Generator generator(8);
+  for (const std::int64_t m : {1, 7, 8, 95, 97, 200}) {
+    for (const std::int64_t n : {1, 16, 33, 48, 481}) {
+      for (const std::int64_t k : {1, 16, 17, 385}) {
+        CAPTURE(m);
+        CAPTURE(n);
+        CAPTURE(k);
+        const auto a = random_numbers<float>(m * k, generator);
+        const auto b = random_numbers<float>(k * n, generator);
+        const auto start = random_numbers<float>(m * n, generator);
+        for (const int layout : {0, 1, 2, 3}) {
+          const Matrix<float> left =
+              (layout & 1) ? Matrix<float>{a.data(), 1, m} : Matrix<float>{a.data(), k, 1};
+          const Matrix<float> right =
+              (layout & 2) ? Matrix<float>{b.data(), 1, k} : Matrix<float>{b.data(), n, 1};
+          for (const float beta : {0.0F, 1.0F}) {
+            auto c = start;
+            packed_gemm(m, n, k, left, right, beta, c.data(), n);
+            double largest = 0;
+            for (std::int64_t i = 0; i < m; i += 3) {
+              for (std::int64_t j = 0; j < n; j += 5) {
+                double sum = beta * start[static_cast<std::size_t>(i * n + j)];
+                for (std::int64_t p = 0; p < k; ++p) {
+                  sum += static_cast<double>(left.data[i * left.row + p * left.column]) *
+                         right.data[p * right.row + j * right.column];
+                }
+                largest = std::max(largest, std::abs(sum - c[static_cast<std::size_t>(i * n + j)]));
+              }
+            }
+            CHECK(largest < 1e-4);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("any number of threads gives the same bits") {
+  Generator generator(10);
+  const int threads = num_threads();
+  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{300, 200, 100},
+                                {40, 1000, 64},
+                                {1, 3000, 900},
+                                {2000, 17, 65},
+                                {77, 5000, 33}}) {
+    CAPTURE(m);
+    const auto a = random_numbers<float>(m * k, generator);
+    const auto b = random_numbers<float>(k * n, generator);
+    const PackedMatrix<float> packed(k, n, {b.data(), n, 1});
+    std::vector<float> first(static_cast<std::size_t>(m * n)), kept = first;
+    for (const int count : {1, 2, 3, 8}) {
+      set_num_threads(count);
+      auto c = first, d = kept;
+      gemm<float>(m, n, k, {a.data(), k, 1}, {b.data(), n, 1}, 0, c.data(), n);
+      packed.multiply_in_parallel(m, a.data(), k, 0, d.data(), n);
+      if (count == 1) first = c;
+      if (count == 1) kept = d;
+      CHECK(std::equal(c.begin(), c.end(), first.begin()));
+      CHECK(std::equal(d.begin(), d.end(), kept.begin()));
+    }
+  }
+  set_num_threads(threads);
 }
 
 TEST_CASE("without a sum there is nothing to add") {
