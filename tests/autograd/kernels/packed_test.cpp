@@ -104,7 +104,8 @@ TEST_CASE("any number of threads gives the same bits") {
                                 {40, 1000, 64},
                                 {1, 3000, 900},
                                 {2000, 17, 65},
-                                {77, 5000, 33}}) {
+                                {77, 5000, 33},
+                                {5, 3000, 300}}) {
     CAPTURE(m);
     const auto a = random_numbers<float>(m * k, generator);
     const auto b = random_numbers<float>(k * n, generator);
