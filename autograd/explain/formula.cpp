@@ -212,6 +212,22 @@ Text statements_before(Text function, std::size_t at) {
   return end > function.size() ? Text() : function.substr(body, end - body);
 }
 
+// The statements but for those that only reject misuse.
+std::string without_checks(Text statements) {
+  std::string kept;
+  for (std::size_t begin = 0, at = 0; at < statements.size();) {
+    const bool block = statements[at] == '{';
+    at = opens(statements[at]) ? after_brackets(statements, at) : after_token(statements, at);
+    if (!block && statements[at - 1] != ';') continue;
+    const Text statement = statements.substr(begin, at - begin);
+    begin = at;
+    const bool checks =
+        trimmed(statement).starts_with("detail::check_") || has_word(statement, "misuse");
+    if (!checks) kept += statement;
+  }
+  return kept;
+}
+
 // What a function of that name is declared as; empty if none is.
 Text declaration_of(const std::vector<Text>& all, Text name) {
   for (const Text declaration : all) {
@@ -273,7 +289,7 @@ class Cutter {
   void set_value(Text value) {
     const bool named =
         value.starts_with("std::move(") || std::all_of(value.begin(), value.end(), in_word);
-    std::string before(statements_before(function_, call_.begin));
+    std::string before = without_checks(statements_before(function_, call_.begin));
     for (const Text rule : rules_) {
       const std::size_t at = before.find(rule);
       if (at != std::string::npos) before.erase(at, rule.size());

@@ -29,6 +29,7 @@ function bytes(count) {
 
 function seconds(time) {
   if (time === undefined) return "not recorded";
+  if (time === 0) return "–";
   if (time < 1e-3) return `${(time * 1e6).toPrecision(3)} µs`;
   return time < 1 ? `${(time * 1e3).toPrecision(3)} ms` : `${time.toPrecision(3)} s`;
 }
@@ -45,7 +46,7 @@ function like(tensor) {
 const tokens =
   /(\/\/[^\n]*)|("(?:[^"\\\n]|\\.)*")|\b(auto|bool|const|constexpr|double|else|false|for|if|int|namespace|return|std|struct|template|Tensor|true|typename|using|void|while)\b/g;
 function source(code) {
-  const pre = element("pre", {});
+  const pre = element("pre", {className: code.includes("\n") ? "lines" : ""});
   let end = 0;
   for (const match of code.matchAll(tokens)) {
     pre.append(code.slice(end, match.index));
@@ -124,9 +125,14 @@ function formulaOf(node) {
   }
   const derivatives = (formula.derivatives || []).map(({by, rule}) =>
     element("div", {}, element("h4", {}, `derivative by ${by}`), source(rule)));
-  const parts = [element("div", {className: "sides"},
+  const sides = element("div", {className: "sides"},
     element("div", {}, element("h4", {}, "forward"), source(formula.forward)),
-    element("div", {}, ...derivatives))];
+    element("div", {}, ...derivatives));
+  // Side by side, unless that would break their lines.
+  const longest = [formula.forward, ...(formula.derivatives || []).map((d) => d.rule)]
+    .reduce((most, code) => Math.max(most, ...code.split("\n").map((line) => line.length)), 0);
+  sides.style.setProperty("--side", `${Math.min(longest, 60) * 7.3 + 24}px`);
+  const parts = [sides];
   if (formula.composition) {
     parts.push(element("h4", {}, "equals, in ordinary ops"), source(formula.composition));
   }
@@ -141,7 +147,7 @@ function outputsOf(node) {
     const part = element("div", {}, element("h4", {}, title));
     if (output.value) part.append(statistics(output.value, "value"));
     else part.append(element("p", {className: "muted"}, "Its value was not recorded: let a Recording live while the graph is built."));
-    if (output.elements) part.append(element("pre", {}, output.elements));
+    if (output.elements) part.append(element("pre", {className: "lines"}, output.elements));
     part.append(element("h4", {}, "gradient"));
     if (output.gradient) part.append(statistics(output.gradient, "gradient"));
     else part.append(element("p", {className: "muted"}, "None arrived."));

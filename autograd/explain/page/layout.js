@@ -22,7 +22,7 @@ function clipped(string, length) {
 
 function sizeOf(item) {
   if (!item.isGroup) {
-    item.shown = clipped(item.title, 30);
+    item.shown = clipped(item.short, 30);
     item.below = clipped(item.shape, 34);
     const width = Math.max(textWidth(item.shown, fonts.node), textWidth(item.below, fonts.small));
     return {w: Math.max(52, width + 22), h: 38};

@@ -28,6 +28,9 @@ const nodes = data.nodes.map((node, index) => {
   };
   made.isLeaf = made.op === "leaf";
   made.title = made.isLeaf && made.label ? made.label : made.op;
+  // A parameter's name begins with the scope of its layer, which the group around it says already.
+  const path = `${node.scope.map(text).join(".")}.`;
+  made.short = made.title.startsWith(path) ? made.title.slice(path.length) : made.title;
   made.shape = made.outputs.map((output) => text(output.shape)).join(" ");
   made.gradient = Math.max(0, ...made.outputs.map((o) => (o.gradient ? Number(o.gradient[8]) : 0)));
   made.failed = made.checks.filter((check) => !check.agrees).length;

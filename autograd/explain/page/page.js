@@ -49,7 +49,7 @@ let player = 0;
 function play(on) {
   clearInterval(player);
   player = 0;
-  byId("play").textContent = on ? "⏸" : "⏵";
+  byId("play").classList.toggle("playing", on);
   byId("play").setAttribute("aria-label", on ? "Pause" : "Play");
   if (!on) return;
   // Some ten seconds for a long pass, two steps a second for a short one.
@@ -151,6 +151,7 @@ function listenToPointers() {
       zoom(far(now) / Math.max(1, far(before)), (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
     }
     pointers.set(event.pointerId, now);
+    view.fitted = null;
     redraw();
   });
   canvas.addEventListener("pointerup", (event) => {
@@ -228,11 +229,11 @@ function listen() {
   const openAll = (open) => {
     for (const group of groups) group.open = open || group === root;
     update(null);
-    fit();
+    begin();
   };
   byId("expand").onclick = () => openAll(true);
   byId("collapse").onclick = () => openAll(false);
-  new ResizeObserver(redraw).observe(stage);
+  new ResizeObserver(() => (view.fitted ? view.fitted() : redraw())).observe(stage);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readPalette(); redraw(); });
 }
 
@@ -245,4 +246,4 @@ byId("summary").textContent =
 byId("note").textContent = data.note;
 byId("note").hidden = !data.note;
 goToStep(-1);
-fit();
+begin();

@@ -78,16 +78,19 @@ function inSight(x, y, w, h, sight) {
   return x < sight.right && x + w > sight.left && y < sight.bottom && y + h > sight.top;
 }
 
-function drawText(item, sight) {
-  if (view.scale < 0.34) return;
+function drawText(item) {
+  if (view.scale < 0.22) return;
   const middle = item.ax + item.w / 2;
-  const two = item.below && view.scale > 0.5;
+  const two = item.below && view.scale > 0.6;
+  const name = item.isGroup ? `▸ ${item.shown}` : item.shown;
+  // A name alone is written as large as its box allows.
+  const room = (12 * (item.w - 8)) / textWidth(name, fonts.node);
+  const size = two ? 12 : Math.max(12, Math.min(20, room));
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   pen.fillStyle = palette.text;
-  pen.font = fonts.node;
-  const chosen = item.isGroup ? `▸ ${item.shown}` : item.shown;
-  pen.fillText(chosen, middle, item.ay + item.h / 2 - (two ? 8 : 0));
+  pen.font = `600 ${size}px system-ui, sans-serif`;
+  pen.fillText(name, middle, item.ay + item.h / 2 - (two ? 8 : 0));
   if (!two) return;
   pen.fillStyle = palette.muted;
   pen.font = fonts.small;
@@ -102,22 +105,38 @@ function drawProgress(group) {
   pen.fillRect(group.ax + 8, group.ay + group.h - 6, width, 3);
 }
 
+function frameColour(group) {
+  return group.depth % 2 ? palette.group : palette["group-deep"];
+}
+
 function drawFrame(group) {
-  pen.fillStyle = group.depth % 2 ? palette.group : palette["group-deep"];
+  pen.fillStyle = frameColour(group);
   box(group.ax, group.ay, group.w, group.h, 10);
   pen.fill();
   [pen.strokeStyle, pen.lineWidth] =
     view.selected === group ? [palette.accent, 2.5] : [palette.line, 1];
   pen.stroke();
-  // A title that stays readable, as far as the frame has room for it.
-  const size = Math.min(Math.max(12, 11 / view.scale), 12 + group.h / 10);
+}
+
+// A frame's title stays readable, as far as the frame has room for it, above all that is within.
+function drawTitle(group, sight) {
   const title = `▾ ${group.name}`;
+  const natural = textWidth(title, fonts.node);
+  const size = Math.max(12, Math.min(11 / view.scale, 12 + group.h / 10, (12 * (group.w - 24)) / natural));
+  if (size * view.scale < 5) return;
   pen.font = `600 ${size}px system-ui, sans-serif`;
-  if (pen.measureText(title).width > group.w - 16) pen.font = fonts.node;
   pen.textAlign = "left";
   pen.textBaseline = "top";
+  // It stays in sight with its frame, below the titles of the frames around.
+  const stuck = sight.top + (6 + (group.depth - 1) * 20) / view.scale;
+  const y = Math.min(Math.max(group.ay + 8, stuck), group.ay + group.h - size - 4);
+  const x = Math.max(group.ax, sight.left) + 10;
+  pen.fillStyle = frameColour(group);
+  pen.globalAlpha = 0.85;
+  pen.fillRect(x - 4, y - 3, (natural * size) / 12 + 8, size + 5);
+  pen.globalAlpha = 1;
   pen.fillStyle = palette.muted;
-  pen.fillText(title, group.ax + 10, group.ay + 8);
+  pen.fillText(title, x, y);
 }
 
 function drawFrames(group, sight) {
@@ -125,6 +144,14 @@ function drawFrames(group, sight) {
     if (!inner.open || !inSight(inner.ax, inner.ay, inner.w, inner.h, sight)) continue;
     drawFrame(inner);
     drawFrames(inner, sight);
+  }
+}
+
+function drawTitles(group, sight) {
+  for (const inner of group.groups.values()) {
+    if (!inner.open || !inSight(inner.ax, inner.ay, inner.w, inner.h, sight)) continue;
+    drawTitles(inner, sight);
+    drawTitle(inner, sight);
   }
 }
 
@@ -146,7 +173,7 @@ function drawItems(group, sight) {
     box(item.ax, item.ay, item.w, item.h, item.isLeaf ? item.h / 2 : 7);
     pen.fill();
     pen.stroke();
-    drawText(item, sight);
+    drawText(item);
     if (item.isGroup) drawProgress(item);
   }
 }
@@ -188,14 +215,18 @@ function touches(edge, item) {
 function drawEdges(sight) {
   const now = current();
   const running = now && visible(now);
+  const receiving = new Set(now ? now.inputs.filter((i) => i.gradient).map((i) => visible(nodes[i.node])) : []);
   const chosen = view.selected && visible(view.selected);
   const marked = [];
   for (const edge of view.edges) {
     const [left, top, right, bottom] = edge.box;
     if (!inSight(left, top, right - left, bottom - top, sight)) continue;
-    if (edge.to === running || (!running && touches(edge, chosen))) marked.push(edge);
+    const flows = edge.to === running && receiving.has(edge.from);
+    if (flows || (!running && touches(edge, chosen))) marked.push(edge);
     else {
-      pen.globalAlpha = touches(edge, chosen) ? 1 : 0.55;
+      // Those that run through frames would else hide what is in them.
+      const within = edge.ends.from === edge.from && edge.ends.to === edge.to;
+      pen.globalAlpha = touches(edge, chosen) ? 1 : within ? 0.6 : 0.3;
       drawEdge(edge, palette.edge, Math.min(4, 1 + Math.log2(edge.count) / 2), false);
     }
   }
@@ -253,6 +284,7 @@ function draw() {
   drawFrames(root, sight);
   drawEdges(sight);
   drawItems(root, sight);
+  drawTitles(root, sight);
   drawFlows();
 }
 
@@ -265,17 +297,29 @@ function redraw() {
 function fit() {
   const {clientWidth: width, clientHeight: height} = stage;
   view.scale = Math.min(1.25, (width - 16) / root.w, (height - 16) / root.h);
-  // A picture that is too long to be read whole begins at its end, where the backward pass does.
-  const readable = Math.min(0.62, (width - 16) / root.w);
-  const tall = view.scale < readable;
-  if (tall) view.scale = readable;
   view.x = (width - root.w * view.scale) / 2;
-  view.y = tall ? height - 8 - root.h * view.scale : (height - root.h * view.scale) / 2;
+  view.y = (height - root.h * view.scale) / 2;
+  view.fitted = fit;
   redraw();
+}
+
+// The whole graph, or of one that is too large to be read so its end, where the backward pass
+// begins.
+function begin() {
+  fit();
+  if (view.scale < 0.6) {
+    const {clientWidth: width, clientHeight: height} = stage;
+    const last = visible(nodes[nodes.length - 1]);
+    view.scale = 0.8;
+    view.x = width / 2 - (last.ax + last.w / 2) * view.scale;
+    view.y = height - 10 - root.h * view.scale;
+  }
+  view.fitted = begin;
 }
 
 function zoom(factor, x, y) {
   const scale = Math.min(4, Math.max(0.02, view.scale * factor));
+  view.fitted = null;
   view.x = x - ((x - view.x) * scale) / view.scale;
   view.y = y - ((y - view.y) * scale) / view.scale;
   view.scale = scale;
@@ -291,6 +335,7 @@ function centre(item, gently) {
   const margin = Math.min(110, width / 4, height / 4);
   const outside = x < margin || y < margin || x > width - margin || y > height - margin;
   if (!gently || outside) {
+    view.fitted = null;
     view.x += width / 2 - x;
     view.y += height / 2 - y;
   }
