@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "autograd/error.h"
 #include "autograd/ref.h"
@@ -59,7 +60,10 @@ class alignas(64) Storage : public RefCounted {
     ++version_;
     last_writer_ = op;
     last_write_ = site;
+    derived_.reset();
   }
+  // What was computed from the elements and is worth keeping until they change: packing.h.
+  std::shared_ptr<void>& derived() { return derived_; }
 
  private:
   explicit Storage(std::size_t bytes) : bytes_(bytes) {}
@@ -68,6 +72,7 @@ class alignas(64) Storage : public RefCounted {
   std::size_t bytes_;
   const char* last_writer_ = nullptr;
   Site last_write_;
+  std::shared_ptr<void> derived_;
 };
 
 }  // namespace attune

@@ -1,6 +1,6 @@
 #pragma once
 // A layer of one's own, in one header: attention whose score is how near query and key lie to each
-// other. nn::Seq2Seq takes it in place of its own scores; see own_layer.cpp.
+// other. nn::Seq2Seq takes it in place of its own scores; see 04_own_layer.cpp.
 
 #include "examples/own_op.h"
 #include "nn/attention.h"

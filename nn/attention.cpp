@@ -86,7 +86,7 @@ Tensor ScaledDotScore::scores(const Tensor& queries, const Tensor& prepared) con
 
 namespace {
 
-constexpr std::array names{"none", "additive", "dot", "general", "scaled", "multihead"};
+constexpr std::array names{"none", "additive", "dot", "general", "scaled", "multihead", "fixed"};
 
 }  // namespace
 
@@ -94,9 +94,10 @@ Attention attention_by_name(std::string_view name) {
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (name == names[i]) return static_cast<Attention>(i);
   }
-  throw Error(fmt::format(
-      "'{}' is no kind of attention. Choose none, additive, dot, general, scaled or multihead.",
-      name));
+  throw Error(
+      fmt::format("'{}' is no kind of attention. Choose none, additive, dot, general, scaled, "
+                  "multihead or fixed.",
+                  name));
 }
 
 std::string_view name_of(Attention attention) {
@@ -115,6 +116,7 @@ std::shared_ptr<Score> make_score(Attention attention, std::int64_t query_size,
     case Attention::scaled:
       return std::make_shared<ScaledDotScore>();
     case Attention::none:
+    case Attention::fixed:
     case Attention::multihead:
       break;
   }

@@ -85,11 +85,16 @@ Tensor causal_mask(std::int64_t queries, std::int64_t keys);
 // The mask of padding: [batch, 1, time], true at and past each row's length (int64 [batch]).
 Tensor padding_mask(const Tensor& lengths, std::int64_t time);
 
-// The scores, none of them, or several scaled ones at once (MultiheadAttention).
-enum class Attention { none, additive, dot, general, scaled, multihead };
+// The scores, none of them, several scaled ones at once (MultiheadAttention), or what there was
+// before attention: one fixed vector, shown at every step (Cho et al. 2014).
+enum class Attention { none, additive, dot, general, scaled, multihead, fixed };
 // "none", "additive" and so on; Error with the list for another name.
 Attention attention_by_name(std::string_view name);
 std::string_view name_of(Attention attention);
+// Whether it looks at the source at all.
+inline bool attends_by(Attention attention) {
+  return attention != Attention::none && attention != Attention::fixed;
+}
 
 // A new score; dot and scaled need query_size == key_size, and only additive uses `size`.
 std::shared_ptr<Score> make_score(Attention attention, std::int64_t query_size,

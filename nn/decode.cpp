@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/fused/most_probable.h"
+
 namespace attune::nn {
 
 namespace {
-
-std::int64_t best_of(const float* row, std::int64_t n) {
-  return std::max_element(row, row + n) - row;
-}
 
 Tensor log_probabilities(const Seq2Seq& model, const Tensor& output) {
   return log_softmax(model.logits(output)).to(DType::float32).contiguous();
@@ -35,17 +33,16 @@ std::vector<Hypothesis> greedy(const Seq2Seq& model, const Tensor& source, const
   for (std::int64_t t = 0; t <= options.max_length && unfinished > 0; ++t) {
     Seq2Seq::Step now = model.step(from_vector(previous, {batch}), state, memory);
     state = std::move(now.state);
-    const Tensor scores = log_probabilities(model, now.output);
-    const std::int64_t n = scores.size(1);
+    const MostProbable best = most_probable(model.logits(now.output));
+    const Tensor log_probabilities = best.log_probabilities.to(DType::float32);
     for (std::size_t row = 0; row < hypotheses.size(); ++row) {
       Hypothesis& hypothesis = hypotheses[row];
       if (hypothesis.finished) continue;
       const auto r = static_cast<std::int64_t>(row);
-      const float* const of_row = scores.data<float>() + r * n;
-      previous[row] = best_of(of_row, n);
+      previous[row] = best.classes.data<std::int64_t>()[row];
       const bool ends = previous[row] == options.eos;
       if (!ends && t == options.max_length) continue;
-      hypothesis.log_probability += static_cast<double>(of_row[previous[row]]);
+      hypothesis.log_probability += static_cast<double>(log_probabilities.data<float>()[row]);
       if (ends) {
         hypothesis.finished = true;
         --unfinished;

@@ -8,6 +8,9 @@
 
 namespace attune::nn {
 
+// The id of padding, in sources and in targets.
+inline constexpr std::int64_t padding_id = 0;
+
 // What the decoder looks at: the source as the encoder saw it. Row i of every tensor is sentence i.
 struct Memory {
   // Prepared for the score, one tensor for each layer that attends; empty without attention.

@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "autograd/fused/attention_gru.h"
+#include "autograd/fused/gru.h"
 
 namespace attune::nn {
 namespace {
-
-constexpr std::int64_t padding_id = 0;
 
 bool wants_lstm(const Seq2SeqOptions& options) {
   return options.architecture == Architecture::lstm;
@@ -18,6 +16,13 @@ template <class Layer>
 Layer reader(const Seq2SeqOptions& options) {
   return Layer(options.embedding, options.hidden,
                {.layers = options.layers, .bidirectional = true, .dropout = options.dropout});
+}
+
+// What the last layer's directions ended with [batch, 1, 2 hidden], of states [2 layers, batch,
+// hidden].
+Tensor ends_of_reading(const Tensor& last) {
+  const std::int64_t count = last.size(0);
+  return unsqueeze(cat({select(last, 0, count - 2), select(last, 0, count - 1)}, -1), 1);
 }
 
 bool needs_keys_of_query_size(Attention attention) {
@@ -76,8 +81,9 @@ Attended Look::operator()(const Tensor& query, const Memory& memory) const {
 RecurrentEncoderDecoder::RecurrentEncoderDecoder(const Seq2SeqOptions& options,
                                                  std::shared_ptr<Score> score)
     : hidden_(options.hidden),
-      after_(options.attending == Attending::after && options.attention != Attention::none),
-      bridge_both_(options.bridge_both && options.attention == Attention::none),
+      after_(options.attending == Attending::after && attends_by(options.attention)),
+      fixed_(options.attention == Attention::fixed),
+      bridge_both_(options.bridge_both && !attends_by(options.attention)),
       source_embedding_(child("source_embedding",
                               Embedding(options.source_vocabulary, options.embedding, padding_id))),
       target_embedding_(child("target_embedding",
@@ -89,7 +95,8 @@ RecurrentEncoderDecoder::RecurrentEncoderDecoder(const Seq2SeqOptions& options,
       dropout_(child("dropout", Dropout(options.dropout))),
       output_(child("output", Linear(hidden_, options.target_vocabulary))) {
   std::int64_t input_size = options.embedding;
-  if (options.attention != Attention::none) {
+  if (fixed_) input_size += 2 * hidden_;
+  if (attends_by(options.attention)) {
     look_ = child("", Look(options, 2 * hidden_, std::move(score)));
     input_size += after_ ? hidden_ : look_->context_size();
   }
@@ -123,6 +130,7 @@ Encoded RecurrentEncoderDecoder::encode(const Tensor& source, const Tensor& leng
   }
   Encoded encoded;
   encoded.state = initial_state(last, source.size(0));
+  if (fixed_) encoded.memory.values = {ends_of_reading(last[0])};
   if (look_) encoded.memory = look_->prepare(states, padding_mask(lengths, source.size(1)));
   return encoded;
 }
@@ -176,6 +184,7 @@ Step RecurrentEncoderDecoder::step_from(const Tensor& embedded, const DecoderSta
     return result;
   }
   Tensor x = embedded;
+  if (fixed_) x = cat({x, squeeze(memory.values[0], 1)}, -1);
   if (look_) {
     const Attended seen = (*look_)(state[layers() - 1], memory);
     x = cat({x, seen.context}, -1);
@@ -187,31 +196,57 @@ Step RecurrentEncoderDecoder::step_from(const Tensor& embedded, const DecoderSta
 
 Step RecurrentEncoderDecoder::step(const Tensor& previous, const DecoderState& state,
                                    const Memory& memory) const {
-  return step_from(dropout_.forward(target_embedding_.forward(previous)), state, memory);
+  const Tensor embedded = dropout_.forward(target_embedding_.forward(previous));
+  if (!has_fused_states()) return step_from(embedded, state, memory);
+  const AttentionGRUResult now = fused_states(unsqueeze(embedded, 1), state, memory);
+  const Tensor next = squeeze(now.output, 1);  // [batch, hidden]
+  return {{next}, dropout_.forward(next), squeeze(now.weights, 1)};
 }
 
 bool RecurrentEncoderDecoder::has_fused_states() const {
   return gru_decoder_.size() == 1 && !after_ && look_ && look_->additive() != nullptr;
 }
 
-Tensor RecurrentEncoderDecoder::fused_states(const Tensor& embedded, const Encoded& encoded) const {
+AttentionGRUResult RecurrentEncoderDecoder::fused_states(const Tensor& embedded,
+                                                         const DecoderState& state,
+                                                         const Memory& memory) const {
   const Scope in("decoder");
   const GRUCell& cell = gru_decoder_[0];
   const AdditiveScore& score = *look_->additive();
-  const auto columns = [&](std::int64_t begin, std::int64_t end) {
-    return slice(cell.weight_ih, 1, begin, end);
-  };
-  const std::int64_t own = embedded.size(-1), all = cell.weight_ih.size(1);
-  const Tensor input =
-      linear(embedded, columns(0, own), cell.bias_ih);  // [batch, target, 3 hidden]
-  return attention_gru({input, encoded.state[0], encoded.memory.keys[0], encoded.memory.values[0],
-                        score.query_weight, score.v, columns(own, all), cell.weight_hh,
-                        cell.bias_hh, squeeze(encoded.memory.mask, 1)});
+  const std::int64_t own = embedded.size(-1), of_context = cell.weight_ih.size(1) - own;
+  const std::vector<Tensor> columns = split(cell.weight_ih, {own, of_context}, 1);
+  const Tensor input = linear(embedded, columns[0], cell.bias_ih);  // [batch, target, 3 hidden]
+  return attention_gru({input, state[0], memory.keys[0], memory.values[0], score.query_weight,
+                        score.v, columns[1], cell.weight_hh, cell.bias_hh,
+                        squeeze(memory.mask, 1)});
+}
+
+bool RecurrentEncoderDecoder::has_sequences() const {
+  return !gru_decoder_.empty() && !look_;
+}
+
+Tensor RecurrentEncoderDecoder::sequences(const Tensor& embedded, const Encoded& encoded) const {
+  const Scope in("decoder");
+  Tensor x = embedded;
+  for (std::size_t layer = 0; layer < layers(); ++layer) {
+    const GRUCell& cell = gru_decoder_[layer];
+    if (layer > 0) x = dropout_.forward(x);
+    const std::int64_t own = x.size(-1);
+    const std::vector<Tensor> columns =
+        split(cell.weight_ih, {own, cell.weight_ih.size(1) - own}, 1);
+    Tensor gates = linear(x, columns[0], cell.bias_ih);  // [batch, target, 3 hidden]
+    if (fixed_ && layer == 0) gates = gates + linear(encoded.memory.values[0], columns[1]);
+    x = gru_sequence(gates, encoded.state[layer], cell.weight_hh, cell.bias_hh, {}, false).output;
+  }
+  return x;
 }
 
 Tensor RecurrentEncoderDecoder::outputs(const Tensor& previous, const Encoded& encoded) const {
   const Tensor embedded = dropout_.forward(target_embedding_.forward(previous));
-  if (has_fused_states()) return dropout_.forward(fused_states(embedded, encoded));
+  if (has_fused_states()) {
+    return dropout_.forward(fused_states(embedded, encoded.state, encoded.memory).output);
+  }
+  if (has_sequences()) return dropout_.forward(sequences(embedded, encoded));
   DecoderState state = encoded.state;
   std::vector<Tensor> outputs;
   for (const Tensor& x : unbind(embedded, 1)) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "autograd/fused/attention_gru.h"
 #include "nn/attention.h"
 #include "nn/dropout.h"
 #include "nn/embedding.h"
@@ -45,6 +46,9 @@ class Look : public Module {
 // and with Attending::after, that of Luong, Pham & Manning (2015) with input feeding:
 //
 //     s_t = cell([e(y_{t-1}); a_{t-1}], s_{t-1}),  a_t = tanh(W_c [look(s_t); s_t]),  output = a_t
+//
+// Without attention c_t is left out, or, with Attention::fixed, is what both directions of the
+// encoder ended with: the same for all t (Cho et al. 2014).
 class RecurrentEncoderDecoder : public EncoderDecoder {
  public:
   explicit RecurrentEncoderDecoder(const Seq2SeqOptions& options,
@@ -63,14 +67,18 @@ class RecurrentEncoderDecoder : public EncoderDecoder {
   Step step_from(const Tensor& embedded, const DecoderState& state, const Memory& memory) const;
   // All states at once, where a fused op computes them: one layer of GRU, additive attention before
   // each step.
-  Tensor fused_states(const Tensor& embedded, const Encoded& encoded) const;
+  AttentionGRUResult fused_states(const Tensor& embedded, const DecoderState& state,
+                                  const Memory& memory) const;
   bool has_fused_states() const;
+  // The same where nothing is looked at: sequences of the layers' units, one upon the other.
+  Tensor sequences(const Tensor& embedded, const Encoded& encoded) const;
+  bool has_sequences() const;
   // The cells of all layers, one upon the other; the new states go to `next`.
   Tensor run_cells(Tensor x, const DecoderState& state, DecoderState& next) const;
 
   // Checkpoints number the optimiser's state by the order in which these are registered.
   std::int64_t hidden_;
-  bool after_, bridge_both_;
+  bool after_, fixed_, bridge_both_;
   Embedding source_embedding_, target_embedding_;
   std::optional<GRU> gru_;
   std::optional<LSTM> lstm_;

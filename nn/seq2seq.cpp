@@ -13,7 +13,6 @@
 namespace attune::nn {
 namespace {
 
-constexpr std::int64_t padding_id = 0;
 constexpr std::array architectures{"gru", "lstm", "transformer"};
 constexpr std::array moments{"before", "after"};
 
@@ -42,7 +41,7 @@ const Seq2SeqOptions& checked(const Seq2SeqOptions& options) {
   require_positive(options.layers, "the number of layers");
   require_positive(options.heads, "the number of heads");
   require_positive(options.feedforward, "the size of the feed-forward network");
-  if (options.architecture == Architecture::transformer && options.attention == Attention::none) {
+  if (options.architecture == Architecture::transformer && !attends_by(options.attention)) {
     throw Error(
         "Seq2Seq: a transformer cannot do without attention. Choose a score, or a recurrent "
         "model.");
@@ -77,7 +76,7 @@ Seq2Seq::Seq2Seq(const Seq2SeqOptions& options, std::shared_ptr<Score> score)
     : options_(checked(options)), parts_(child("", make_parts(options, std::move(score)))) {}
 
 bool Seq2Seq::attends() const {
-  return options_.attention != Attention::none;
+  return attends_by(options_.attention);
 }
 
 Seq2Seq::Encoded Seq2Seq::encode(const Tensor& source, const Tensor& lengths) const {

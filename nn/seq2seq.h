@@ -32,8 +32,9 @@ struct Seq2SeqOptions {
   std::int64_t layers = 1;            // of the encoder and of the decoder
   double dropout = 0;
   // With Attention::none a recurrent decoder sees the source through its initial state alone, the
-  // fixed vector of Cho et al. (2014) and Sutskever et al. (2014). A transformer's heads attend by
-  // this score, multihead being scaled; it cannot do without.
+  // fixed vector of Sutskever et al. (2014); with Attention::fixed every step is shown that vector
+  // too, as by Cho et al. (2014). A transformer's heads attend by this score, multihead being
+  // scaled; it cannot do without.
   Attention attention = Attention::additive;
   Architecture architecture = Architecture::gru;
   Attending attending = Attending::before;  // recurrent only

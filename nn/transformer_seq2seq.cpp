@@ -7,8 +7,6 @@
 namespace attune::nn {
 namespace {
 
-constexpr std::int64_t padding_id = 0;
-
 TransformerOptions layer_options(const Seq2SeqOptions& options) {
   return {
       .features = options.hidden,

@@ -1,5 +1,5 @@
 #pragma once
-// How far two tensors are apart, for the tests.
+// What the tests look at: the elements of tensors, and how far two are apart.
 
 #include <doctest/doctest.h>
 
@@ -7,9 +7,27 @@
 #include <cmath>
 #include <vector>
 
-#include "autograd/tensor.h"
+#include "autograd/ops.h"
 
 namespace attune {
+
+// How far two ways to compute the same in float64 may be apart.
+inline constexpr double tolerance = 1e-12;
+
+using Doubles = std::vector<double>;
+
+inline Doubles values(const Tensor& tensor) {
+  return tensor.to_vector<double>();
+}
+
+inline Tensor from_list(const std::vector<std::int64_t>& values) {
+  return from_vector(values, {static_cast<std::int64_t>(values.size())});
+}
+
+// Normal numbers in float64.
+inline Tensor random_doubles(const Shape& shape) {
+  return randn(shape, 0, 1, DType::float64);
+}
 
 // The largest absolute difference of two elements; infinite where one of them is not a number.
 inline double difference(const Tensor& a, const Tensor& b) {

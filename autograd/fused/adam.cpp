@@ -1,8 +1,10 @@
 #include "autograd/fused/adam.h"
 
 #include <cmath>
+#include <numeric>
 
 #include "autograd/kernels/isa.h"
+#include "autograd/kernels/lanes.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/ops.h"
 
@@ -61,6 +63,30 @@ void adam_step(Tensor& parameter, const Tensor& gradient, Tensor& m, Tensor& v,
                               &constants);
     });
   });
+}
+
+namespace {
+
+template <class T>
+struct SquaresLoop {
+  static void run(const T* x, std::int64_t n, double* result) {
+    *result = static_cast<double>(sum_of<T>(n, [x](std::int64_t i) { return x[i] * x[i]; }));
+  }
+};
+
+}  // namespace
+
+double sum_of_squares(const Tensor& x) {
+  const Tensor whole = x.detach().contiguous();
+  std::vector<double> parts(static_cast<std::size_t>((x.numel() + grain - 1) / grain));
+  dispatch_floating(x.dtype(), [&]<class T>(T) {
+    const T* const data = whole.data<T>();
+    parallel_for(x.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
+      vectorised<SquaresLoop<T>>(data + begin, end - begin,
+                                 &parts[static_cast<std::size_t>(begin / grain)]);
+    });
+  });
+  return std::accumulate(parts.begin(), parts.end(), 0.0);
 }
 
 namespace {

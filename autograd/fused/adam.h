@@ -34,4 +34,7 @@ void adam_composition(Tensor& parameter, const Tensor& gradient, Tensor& m, Tens
 void amsgrad_composition(Tensor& parameter, const Tensor& gradient, Tensor& m, Tensor& v,
                          Tensor& largest, const AdamStep& step);
 
+// The sum of the squares of all elements, as clipping by norm needs it.
+double sum_of_squares(const Tensor& x);
+
 }  // namespace attune

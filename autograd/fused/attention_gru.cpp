@@ -5,12 +5,14 @@
 #include "autograd/fused/fused.h"
 #include "autograd/fused/gru.h"
 #include "autograd/kernels/attention_gru.h"
+#include "autograd/packing.h"
 
 namespace attune {
 
-Tensor attention_gru_composition(const AttentionGRUInputs& in) {
+AttentionGRUResult attention_gru_composition(const AttentionGRUInputs& in) {
   Tensor h = in.initial;
-  std::vector<Tensor> states;
+  std::vector<Tensor> states{zeros({in.input.size(0), 0, h.size(1)}, h.dtype())};
+  std::vector<Tensor> looks{zeros({in.input.size(0), 0, in.keys.size(1)}, h.dtype())};
   for (const Tensor& input : unbind(in.input, 1)) {
     const Tensor query = unsqueeze(linear(h, in.query_weight), 1);  // [batch, 1, attention]
     Tensor scores = matmul(tanh(query + in.keys), in.v);            // [batch, source]
@@ -20,10 +22,10 @@ Tensor attention_gru_composition(const AttentionGRUInputs& in) {
     const Tensor context = squeeze(matmul(unsqueeze(weights, 1), in.values), 1);
     h = gru_gates_composition(input + linear(context, in.context_weight),
                               linear(h, in.weight, in.bias), h);
-    states.push_back(h);
+    states.push_back(unsqueeze(h, 1));
+    looks.push_back(unsqueeze(weights.detach(), 1));
   }
-  const Shape none{in.input.size(0), 0, in.initial.size(1)};
-  return states.empty() ? zeros(none, in.input.dtype()) : stack(states, 1);
+  return {cat(states, 1), cat(looks, 1)};
 }
 
 namespace {
@@ -85,6 +87,22 @@ AttentionGRUInputs named(const std::vector<Tensor>& x, const Tensor& mask) {
   return {x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], mask};
 }
 
+// The inputs as the kernels read them.
+AttentionGRUInputs readable(const AttentionGRUInputs& in, const Tensor& mask) {
+  const auto whole = [](const Tensor& x) { return x.detach().contiguous(); };
+  const auto weight = [](const Tensor& x) { return packable(x.detach()); };
+  return {whole(in.input),
+          whole(in.initial),
+          whole(in.keys),
+          whole(in.values),
+          weight(in.query_weight),
+          whole(in.v),
+          weight(in.context_weight),
+          weight(in.weight),
+          whole(in.bias),
+          mask};
+}
+
 // What the forward pass leaves for the backward pass.
 struct Trace {
   Tensor states;    // [time + 1, batch, hidden]
@@ -118,10 +136,10 @@ std::vector<Tensor> attention_gru_backward_pass(const AttentionGRUInputs& in, co
     attention_gru_backward<T>({n,
                                in.keys.raw<T>(),
                                in.values.raw<T>(),
-                               in.query_weight.raw<T>(),
+                               *packed<T>(in.query_weight),
                                in.v.raw<T>(),
-                               in.context_weight.raw<T>(),
-                               in.weight.raw<T>(),
+                               *packed<T>(in.context_weight),
+                               *packed<T>(in.weight),
                                trace.states.raw<T>(),
                                trace.queries.raw<T>(),
                                trace.weights.raw<T>(),
@@ -167,12 +185,10 @@ std::vector<Tensor> read(const std::vector<Saved>& kept) {
 
 }  // namespace
 
-Tensor attention_gru(const AttentionGRUInputs& inputs, Site site) {
+AttentionGRUResult attention_gru(const AttentionGRUInputs& inputs, Site site) {
   check(inputs, site);
-  std::vector<Tensor> values = listed(inputs);
-  for (Tensor& value : values) value = value.detach().contiguous();
   const Tensor mask = inputs.mask.defined() ? inputs.mask.contiguous() : Tensor();
-  const AttentionGRUInputs in = named(values, mask);
+  const AttentionGRUInputs in = readable(inputs, mask);
   const AttentionGruSizes n = sizes_of(in);
   const Trace trace = empty_trace(n, in.input.dtype());
   Tensor output = empty({n.batch, n.time, n.hidden}, in.input.dtype());
@@ -181,14 +197,19 @@ Tensor attention_gru(const AttentionGRUInputs& inputs, Site site) {
     select(trace.states, 0, 0).copy_(in.initial);
   }
   dispatch_floating(in.input.dtype(), [&]<class T>(T) {
-    attention_gru_forward<T>({n, in.input.raw<T>(), in.keys.raw<T>(), in.values.raw<T>(),
-                              mask.defined() ? mask.raw<bool>() : nullptr, in.query_weight.raw<T>(),
-                              in.v.raw<T>(), in.context_weight.raw<T>(), in.weight.raw<T>(),
-                              in.bias.raw<T>(), trace.states.raw<T>(), trace.queries.raw<T>(),
-                              trace.weights.raw<T>(), trace.contexts.raw<T>(), trace.kept.raw<T>(),
-                              output.raw<T>()});
+    attention_gru_forward<T>(
+        {n, in.input.raw<T>(), in.keys.raw<T>(), in.values.raw<T>(),
+         mask.defined() ? mask.raw<bool>() : nullptr, *packed<T>(transpose(in.query_weight)),
+         in.v.raw<T>(), *packed<T>(transpose(in.context_weight)), *packed<T>(transpose(in.weight)),
+         in.bias.raw<T>(), trace.states.raw<T>(), trace.queries.raw<T>(), trace.weights.raw<T>(),
+         trace.contexts.raw<T>(), trace.kept.raw<T>(), output.raw<T>()});
   });
-  const auto kept_inputs = saved(values);
+  const Tensor looks = transpose(trace.weights, 0, 1);
+  const std::vector<Tensor> originals = listed(inputs);
+  std::vector<Operand> operands;
+  for (const Tensor& original : originals) operands.emplace_back(original, site);
+  if (!needs_recording(operands)) return {output, looks};
+  const auto kept_inputs = saved(listed(in));
   const auto kept_trace =
       saved({trace.states, trace.queries, trace.weights, trace.contexts, trace.kept});
   const auto kept_mask = mask.defined() ? saved({mask}) : saved({});
@@ -199,13 +220,11 @@ Tensor attention_gru(const AttentionGRUInputs& inputs, Site site) {
   };
   const auto composition = [kept_mask](const std::vector<Tensor>& x) {
     const Tensor m = kept_mask.empty() ? Tensor() : kept_mask[0]();
-    return std::vector{attention_gru_composition(named(x, m))};
+    return std::vector{attention_gru_composition(named(x, m)).output};
   };
-  const std::vector<Tensor> originals = listed(inputs);
-  std::vector<Operand> operands;
-  for (const Tensor& original : originals) operands.emplace_back(original, site);
-  return apply("attention_gru", operands, std::move(output),
-               fused_rule(operands, backward, composition));
+  return {apply("attention_gru", operands, std::move(output),
+                fused_rule(operands, backward, composition)),
+          looks};
 }
 
 }  // namespace attune

@@ -20,15 +20,20 @@ struct AttentionGRUInputs {
   Tensor mask;  // bool [batch, source], true where not to look; undefined for none
 };
 
-// The state after every step, [batch, time, hidden]. With the equations of nn/rnn.h and
+struct AttentionGRUResult {
+  Tensor output;   // [batch, time, hidden]: the state after every step
+  Tensor weights;  // [batch, time, source]: where each step looked; to be seen, not differentiated
+};
+
+// With the equations of nn/rnn.h and
 //
-//     e_j = v . tanh(W h + keys_j),   context = softmax(e) values
+//     e_j = v . tanh(W h + keys_j),   weights = softmax(e),   context = weights values
 //
 // each step takes input + context_weight context for its gates' input. Error if the shapes do not
 // fit.
-Tensor attention_gru(const AttentionGRUInputs& inputs, Site site = Site::current());
+AttentionGRUResult attention_gru(const AttentionGRUInputs& inputs, Site site = Site::current());
 
 // The same in ordinary ops, which define it.
-Tensor attention_gru_composition(const AttentionGRUInputs& inputs);
+AttentionGRUResult attention_gru_composition(const AttentionGRUInputs& inputs);
 
 }  // namespace attune

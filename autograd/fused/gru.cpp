@@ -4,6 +4,7 @@
 
 #include "autograd/fused/fused.h"
 #include "autograd/kernels/gru.h"
+#include "autograd/packing.h"
 
 namespace attune {
 
@@ -108,7 +109,7 @@ std::vector<Tensor> sequence_backward(const Trace& trace, const Tensor& weight,
   const Tensor by_input = empty({batch, time, 3 * hidden}, dtype);
   const Tensor by_recurrent = empty({time, batch, 3 * hidden}, dtype);
   dispatch_floating(dtype, [&]<class T>(T) {
-    gru_sequence_backward<T>({batch, time, hidden, reverse, weight.raw<T>(),
+    gru_sequence_backward<T>({batch, time, hidden, reverse, *packed<T>(weight),
                               lengths.defined() ? lengths.raw<std::int64_t>() : nullptr,
                               trace.states.raw<T>(), trace.kept.raw<T>(),
                               by_output.defined() ? by_output.raw<T>() : nullptr, by_state.raw<T>(),
@@ -165,7 +166,7 @@ GRUSequence gru_sequence(Operand input, Operand initial, Operand weight, Operand
   const std::int64_t hidden = initial->size(1);
   const DType dtype = input->dtype();
   const Tensor gates = input->detach().contiguous();
-  const Tensor w = weight->detach().contiguous();
+  const Tensor w = packable(weight->detach());
   const Tensor b = bias->detach().contiguous();
   const Tensor real = lengths.defined() ? lengths.contiguous() : Tensor();
   const Trace trace{empty({time + 1, batch, hidden}, dtype),
@@ -176,8 +177,8 @@ GRUSequence gru_sequence(Operand input, Operand initial, Operand weight, Operand
     select(trace.states, 0, 0).copy_(*initial);
   }
   dispatch_floating(dtype, [&]<class T>(T) {
-    gru_sequence_forward<T>({batch, time, hidden, reverse, gates.raw<T>(), w.raw<T>(), b.raw<T>(),
-                             real.defined() ? real.raw<std::int64_t>() : nullptr,
+    gru_sequence_forward<T>({batch, time, hidden, reverse, gates.raw<T>(), *packed<T>(transpose(w)),
+                             b.raw<T>(), real.defined() ? real.raw<std::int64_t>() : nullptr,
                              trace.states.raw<T>(), trace.kept.raw<T>(), output.raw<T>()});
   });
   const Tensor state = select(trace.states, 0, time).clone();

@@ -77,14 +77,13 @@ struct Chunk {
   const T* weight;
   const T* bias;
   const std::int64_t* targets;
-  T share;      // of one row in the mean
-  T* losses;    // [rows]
-  T* logits;    // [rows, classes]
-  T* gradient;  // [rows, classes]; null if no gradient is asked for
+  T share;    // of one row in the mean
+  T* losses;  // [rows]
+  T* logits;  // [rows, classes]; their gradient takes their place if it is asked for
 };
 
 template <class T>
-void compute(const Chunk<T>& c, T* logsumexps, T* shares, Options options) {
+void compute(const Chunk<T>& c, T* logsumexps, T* shares, Options options, bool with_gradient) {
   for (std::int64_t row = 0; row < c.rows; ++row) {
     std::copy_n(c.bias, c.classes, c.logits + row * c.classes);
   }
@@ -92,10 +91,23 @@ void compute(const Chunk<T>& c, T* logsumexps, T* shares, Options options) {
           c.logits, c.classes);
   cross_entropy_rows(c.losses, logsumexps, c.logits, c.targets, c.rows, c.classes, options.ignored,
                      options.smoothing);
-  if (c.gradient == nullptr) return;
+  if (!with_gradient) return;
   std::fill_n(shares, c.rows, c.share);
-  cross_entropy_backward_rows(c.gradient, shares, c.logits, logsumexps, c.targets, c.rows,
-                              c.classes, options.ignored, options.smoothing);
+  cross_entropy_backward_rows(c.logits, shares, c.logits, logsumexps, c.targets, c.rows, c.classes,
+                              options.ignored, options.smoothing);
+}
+
+// Rows [n, features] at their places among the rows of `shape`; the others are zero.
+Tensor spread(const Tensor& rows, const Tensor& places, const Shape& shape) {
+  const Tensor all = zeros(shape, rows.dtype());
+  const auto* const place = places.data<std::int64_t>();
+  dispatch_floating(rows.dtype(), [&]<class T>(T) {
+    const std::int64_t features = rows.size(1);
+    for (std::int64_t i = 0; i < rows.size(0); ++i) {
+      std::copy_n(rows.raw<T>() + i * features, features, all.raw<T>() + place[i] * features);
+    }
+  });
+  return all;
 }
 
 Found find(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& targets,
@@ -111,7 +123,6 @@ Found find(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tens
     found.by_weight = zeros({classes, features}, dtype);
     found.by_bias = zeros({classes}, dtype);
   }
-  const Tensor gradient = with_gradients ? empty({most, classes}, dtype) : Tensor();
   dispatch_floating(dtype, [&]<class T>(T) {
     for (std::int64_t begin = 0; begin < rows; begin += most) {
       const std::int64_t n = std::min(most, rows - begin);
@@ -124,15 +135,14 @@ Found find(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tens
                            targets.raw<std::int64_t>() + begin,
                            T{1} / static_cast<T>(rows),
                            losses.raw<T>() + begin,
-                           logits.raw<T>(),
-                           with_gradients ? gradient.raw<T>() : nullptr};
-      compute(chunk, logsumexps.raw<T>(), shares.raw<T>(), options);
+                           logits.raw<T>()};
+      compute(chunk, logsumexps.raw<T>(), shares.raw<T>(), options, with_gradients);
       if (!with_gradients) continue;
-      gemm<T>(n, features, classes, {chunk.gradient, classes, 1}, {chunk.weight, features, 1}, T{0},
+      gemm<T>(n, features, classes, {chunk.logits, classes, 1}, {chunk.weight, features, 1}, T{0},
               found.by_x.raw<T>() + begin * features, features);
-      gemm<T>(classes, features, n, {chunk.gradient, 1, classes}, {chunk.x, features, 1}, T{1},
+      gemm<T>(classes, features, n, {chunk.logits, 1, classes}, {chunk.x, features, 1}, T{1},
               found.by_weight.raw<T>(), features);
-      found.by_bias.add_(sum(slice(gradient, 0, 0, n), {0}));
+      found.by_bias.add_(sum(slice(logits, 0, 0, n), {0}));
     }
   });
   found.loss = mean(losses);
@@ -165,10 +175,9 @@ Tensor linear_cross_entropy(Operand x, Operand weight, Operand bias, Operand tar
   const auto backward = [by_x = save(found.by_x), by_weight = save(found.by_weight),
                          by_bias = save(found.by_bias), at = save(counted_places),
                          shape = x->shape()](std::span<const Tensor> g, const Needs&) {
-    const Tensor rows =
-        zeros({numel(shape) / std::max<std::int64_t>(1, shape.back()), shape.back()}, g[0].dtype());
-    return std::vector{reshape(index_add(rows, 0, at(), by_x() * g[0]), shape), by_weight() * g[0],
-                       by_bias() * g[0]};
+    // Nearly always the loss is what is differentiated, and its own gradient is 1.
+    const auto scaled = [&, one = g[0].item() == 1](const Tensor& x) { return one ? x : x * g[0]; };
+    return std::vector{spread(scaled(by_x()), at(), shape), scaled(by_weight()), scaled(by_bias())};
   };
   const auto composition = [targets = save(*targets), options](const std::vector<Tensor>& in) {
     return std::vector{linear_cross_entropy_composition(in[0], in[1], in[2], targets(),

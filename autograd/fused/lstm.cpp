@@ -4,6 +4,7 @@
 
 #include "autograd/fused/fused.h"
 #include "autograd/kernels/lstm.h"
+#include "autograd/packing.h"
 
 namespace attune {
 
@@ -103,7 +104,7 @@ std::vector<Tensor> sequence_backward(const Trace& trace, const Tensor& weight,
   const Tensor by_gates = empty({time, batch, 4 * hidden}, dtype);
   dispatch_floating(dtype, [&]<class T>(T) {
     lstm_sequence_backward<T>(
-        {batch, time, hidden, reverse, weight.raw<T>(),
+        {batch, time, hidden, reverse, *packed<T>(weight),
          lengths.defined() ? lengths.raw<std::int64_t>() : nullptr, trace.cells.raw<T>(),
          trace.kept.raw<T>(), by_output.defined() ? by_output.raw<T>() : nullptr, by_state.raw<T>(),
          by_cell.raw<T>(), by_input.raw<T>(), by_gates.raw<T>()});
@@ -125,7 +126,7 @@ LSTMSequence lstm_sequence(Operand input, Operand state, Operand cell, Operand w
   const std::int64_t hidden = state->size(1);
   const DType dtype = input->dtype();
   const Tensor gates = input->detach().contiguous();
-  const Tensor w = weight->detach().contiguous();
+  const Tensor w = packable(weight->detach());
   const Tensor b = bias->detach().contiguous();
   const Tensor real = lengths.defined() ? lengths.contiguous() : Tensor();
   const Trace trace{empty({time + 1, batch, hidden}, dtype),
@@ -138,10 +139,10 @@ LSTMSequence lstm_sequence(Operand input, Operand state, Operand cell, Operand w
     select(trace.cells, 0, 0).copy_(*cell);
   }
   dispatch_floating(dtype, [&]<class T>(T) {
-    lstm_sequence_forward<T>({batch, time, hidden, reverse, gates.raw<T>(), w.raw<T>(), b.raw<T>(),
-                              real.defined() ? real.raw<std::int64_t>() : nullptr,
-                              trace.states.raw<T>(), trace.cells.raw<T>(), trace.kept.raw<T>(),
-                              output.raw<T>()});
+    lstm_sequence_forward<T>(
+        {batch, time, hidden, reverse, gates.raw<T>(), *packed<T>(transpose(w)), b.raw<T>(),
+         real.defined() ? real.raw<std::int64_t>() : nullptr, trace.states.raw<T>(),
+         trace.cells.raw<T>(), trace.kept.raw<T>(), output.raw<T>()});
   });
   const Tensor last = select(trace.states, 0, time).clone();
   const Tensor last_cell = select(trace.cells, 0, time).clone();

@@ -8,7 +8,6 @@
 #include "autograd/kernels/isa.h"
 #include "autograd/kernels/lanes.h"
 #include "autograd/kernels/math.h"
-#include "autograd/kernels/packed.h"
 #include "autograd/kernels/parallel.h"
 
 namespace attune {
@@ -123,33 +122,8 @@ std::int64_t at(const AttentionGruSizes& n, std::int64_t t, std::int64_t begin, 
   return (t * n.batch + begin) * size;
 }
 
-// The weights as the forward pass multiplies by them: transposed.
 template <class T>
-struct ForwardWeights {
-  PackedMatrix<T> query, context, state;
-
-  explicit ForwardWeights(const AttentionGruForward<T>& run)
-      : query(run.sizes.hidden, run.sizes.attention, {run.query_weight, 1, run.sizes.hidden}),
-        context(run.sizes.features, 3 * run.sizes.hidden,
-                {run.context_weight, 1, run.sizes.features}),
-        state(run.sizes.hidden, 3 * run.sizes.hidden, {run.weight, 1, run.sizes.hidden}) {}
-};
-
-// And as the backward pass does.
-template <class T>
-struct BackwardWeights {
-  PackedMatrix<T> query, context, state;
-
-  explicit BackwardWeights(const AttentionGruBackward<T>& run)
-      : query(run.sizes.attention, run.sizes.hidden, {run.query_weight, run.sizes.hidden, 1}),
-        context(3 * run.sizes.hidden, run.sizes.features,
-                {run.context_weight, run.sizes.features, 1}),
-        state(3 * run.sizes.hidden, run.sizes.hidden, {run.weight, run.sizes.hidden, 1}) {}
-};
-
-template <class T>
-void forward_rows(const AttentionGruForward<T>& run, const ForwardWeights<T>& weights,
-                  std::int64_t begin, std::int64_t end) {
+void forward_rows(const AttentionGruForward<T>& run, std::int64_t begin, std::int64_t end) {
   const AttentionGruSizes& n = run.sizes;
   const std::int64_t h = n.hidden, a = n.attention, d = n.features;
   const std::int64_t rows = end - begin;
@@ -160,7 +134,7 @@ void forward_rows(const AttentionGruForward<T>& run, const ForwardWeights<T>& we
     T* const next = run.states + at(n, t + 1, begin, h);
     T* const queries = run.queries + at(n, t, begin, a);
     T* const contexts = run.contexts + at(n, t, begin, d);
-    weights.query.multiply(rows, state, h, T{0}, queries, a);
+    run.query_weight.multiply(rows, state, h, T{0}, queries, a);
     for (std::int64_t row = 0; row < rows; ++row) {
       const Look<T> look = look_of(n, run.keys, run.values, run.mask, run.v, begin + row);
       vectorised<LookForward<T>>(&look, queries + row * a,
@@ -169,8 +143,8 @@ void forward_rows(const AttentionGruForward<T>& run, const ForwardWeights<T>& we
                   input.get() + row * 3 * h);
       std::copy_n(run.bias, 3 * h, recurrent.get() + row * 3 * h);
     }
-    weights.context.multiply(rows, contexts, d, T{1}, input.get(), 3 * h);
-    weights.state.multiply(rows, state, h, T{1}, recurrent.get(), 3 * h);
+    run.context_weight.multiply(rows, contexts, d, T{1}, input.get(), 3 * h);
+    run.weight.multiply(rows, state, h, T{1}, recurrent.get(), 3 * h);
     gru_gates_forward<T>({rows, h, input.get(), 3 * h, recurrent.get(), state, nullptr,
                           run.kept + at(n, t, begin, 4 * h), next});
     for (std::int64_t row = 0; row < rows; ++row) {
@@ -180,8 +154,7 @@ void forward_rows(const AttentionGruForward<T>& run, const ForwardWeights<T>& we
 }
 
 template <class T>
-void backward_rows(const AttentionGruBackward<T>& run, const BackwardWeights<T>& weights,
-                   std::int64_t begin, std::int64_t end) {
+void backward_rows(const AttentionGruBackward<T>& run, std::int64_t begin, std::int64_t end) {
   const AttentionGruSizes& n = run.sizes;
   const std::int64_t h = n.hidden, a = n.attention, d = n.features;
   const std::int64_t rows = end - begin;
@@ -199,8 +172,8 @@ void backward_rows(const AttentionGruBackward<T>& run, const BackwardWeights<T>&
     gru_gates_backward<T>({rows, h, run.states + at(n, t, begin, h),
                            run.kept + at(n, t, begin, 4 * h), nullptr, by_gates, 3 * h,
                            by_recurrent, g});
-    weights.context.multiply(rows, by_gates, 3 * h, T{0}, by_contexts.get(), d);
-    weights.state.multiply(rows, by_recurrent, 3 * h, T{1}, g, h);
+    run.context_weight.multiply(rows, by_gates, 3 * h, T{0}, by_contexts.get(), d);
+    run.weight.multiply(rows, by_recurrent, 3 * h, T{1}, g, h);
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t r = begin + row;
       const Look<T> look = look_of<T>(n, run.keys, run.values, nullptr, run.v, r);
@@ -211,7 +184,7 @@ void backward_rows(const AttentionGruBackward<T>& run, const BackwardWeights<T>&
                                   by_scores.get(), &by);
       std::copy_n(by_gates + row * 3 * h, 3 * h, run.by_input + (r * n.time + t) * 3 * h);
     }
-    weights.query.multiply(rows, by_queries, a, T{1}, g, h);
+    run.query_weight.multiply(rows, by_queries, a, T{1}, g, h);
   }
 }
 
@@ -219,18 +192,14 @@ void backward_rows(const AttentionGruBackward<T>& run, const BackwardWeights<T>&
 
 template <class T>
 void attention_gru_forward(const AttentionGruForward<T>& run) {
-  const ForwardWeights<T> weights(run);
-  parallel_for(run.sizes.batch, rows_a_task, [&](std::int64_t begin, std::int64_t end) {
-    forward_rows(run, weights, begin, end);
-  });
+  parallel_for(run.sizes.batch, rows_a_task,
+               [&](std::int64_t begin, std::int64_t end) { forward_rows(run, begin, end); });
 }
 
 template <class T>
 void attention_gru_backward(const AttentionGruBackward<T>& run) {
-  const BackwardWeights<T> weights(run);
-  parallel_for(run.sizes.batch, rows_a_task, [&](std::int64_t begin, std::int64_t end) {
-    backward_rows(run, weights, begin, end);
-  });
+  parallel_for(run.sizes.batch, rows_a_task,
+               [&](std::int64_t begin, std::int64_t end) { backward_rows(run, begin, end); });
 }
 
 template void attention_gru_forward(const AttentionGruForward<float>&);

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "autograd/kernels/packed.h"
+
 namespace attune {
 
 struct AttentionGruSizes {
@@ -14,21 +16,21 @@ struct AttentionGruSizes {
 template <class T>
 struct AttentionGruForward {
   AttentionGruSizes sizes;
-  const T* input;           // [batch, time, 3 h]: what the step's own input gives to the gates
-  const T* keys;            // [batch, source, a]
-  const T* values;          // [batch, source, d]
-  const bool* mask;         // [batch, source], true where not to look; or null
-  const T* query_weight;    // [a, h]
-  const T* v;               // [a]
-  const T* context_weight;  // [3 h, d]
-  const T* weight;          // [3 h, h]
-  const T* bias;            // [3 h]
-  T* states;                // [time + 1, batch, h]; states[0] holds the initial state on entry
-  T* queries;               // [time, batch, a]
-  T* weights;               // [time, batch, source]
-  T* contexts;              // [time, batch, d]
-  T* kept;                  // [time, batch, 4 h], as in gru.h
-  T* output;                // [batch, time, h]
+  const T* input;    // [batch, time, 3 h]: what the step's own input gives to the gates
+  const T* keys;     // [batch, source, a]
+  const T* values;   // [batch, source, d]
+  const bool* mask;  // [batch, source], true where not to look; or null
+  const PackedMatrix<T>& query_weight;    // [h, a]: the weights are transposed
+  const T* v;                             // [a]
+  const PackedMatrix<T>& context_weight;  // [d, 3 h]
+  const PackedMatrix<T>& weight;          // [h, 3 h]
+  const T* bias;                          // [3 h]
+  T* states;    // [time + 1, batch, h]; states[0] holds the initial state on entry
+  T* queries;   // [time, batch, a]
+  T* weights;   // [time, batch, source]
+  T* contexts;  // [time, batch, d]
+  T* kept;      // [time, batch, 4 h], as in gru.h
+  T* output;    // [batch, time, h]
 };
 template <class T>
 void attention_gru_forward(const AttentionGruForward<T>& run);
@@ -40,10 +42,10 @@ struct AttentionGruBackward {
   AttentionGruSizes sizes;
   const T* keys;
   const T* values;
-  const T* query_weight;
+  const PackedMatrix<T>& query_weight;  // [a, h]
   const T* v;
-  const T* context_weight;
-  const T* weight;
+  const PackedMatrix<T>& context_weight;  // [3 h, d]
+  const PackedMatrix<T>& weight;          // [3 h, h]
   const T* states;
   const T* queries;
   const T* weights;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "autograd/kernels/packed.h"
 #include "autograd/kernels/parallel.h"
 
 namespace attune {
@@ -11,8 +12,9 @@ namespace {
 
 // Products of fewer multiplications than this are not worth a second thread.
 constexpr std::int64_t least_work = 1 << 20;
-// No product is cut into more pieces than this, for each piece packs its operands anew.
-constexpr std::int64_t most_pieces = 8;
+// Products are cut at multiples of this, so that every element is computed by the same instructions
+// wherever the cuts are: in equal bits, whatever the number of threads.
+constexpr std::int64_t cut_at = 16;
 
 // attune runs threads of its own above single-threaded BLAS calls: two pools would fight for the
 // cores, and a result would depend on how many there are.
@@ -63,8 +65,11 @@ void gemv(std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, T beta, T* c
 
 template <class T>
 void gemm_piece(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, T beta,
-                T* c, std::int64_t ldc) {
+                T* c, std::int64_t ldc, [[maybe_unused]] bool packed) {
   if (m == 1 && a.column > 0) return gemv(n, k, a, b, beta, c);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (packed) return packed_gemm(m, n, k, a, b, beta, c, ldc);
+  }
   const Layout of_a = layout(m, k, a);
   const Layout of_b = layout(k, n, b);
   const auto call = [&](auto* cblas_gemm) {
@@ -98,18 +103,25 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T>
     }
     return;
   }
-  // Cut along the longer side of c, in pieces of whole cache lines.
-  const std::int64_t pieces = std::clamp<std::int64_t>(m * n * k / least_work, 1, most_pieces);
+  // Cut along the longer side of c, in a piece for each thread and no more: a piece packs its
+  // operands anew.
   const bool by_rows = m >= n;
   const std::int64_t side = by_rows ? m : n;
-  const std::int64_t grain = (side / pieces + 15) / 16 * 16;
-  parallel_for(side, std::max<std::int64_t>(grain, 16), [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t most =
+      std::max<std::int64_t>(1, std::min(m * n * k / least_work, side / cut_at));
+  const bool packed = better_packed(m, n, k);
+  const std::int64_t pieces = std::min<std::int64_t>(num_threads(), most);
+  const auto cut = [=](std::int64_t i) {
+    return i == pieces ? side : side * i / pieces / cut_at * cut_at;
+  };
+  parallel_for(pieces, 1, [&](std::int64_t first, std::int64_t last) {
+    const std::int64_t begin = cut(first), end = cut(last);
     if (by_rows) {
       gemm_piece<T>(end - begin, n, k, {a.data + begin * a.row, a.row, a.column}, b, beta,
-                    c + begin * ldc, ldc);
+                    c + begin * ldc, ldc, packed);
     } else {
       gemm_piece<T>(m, end - begin, k, a, {b.data + begin * b.column, b.row, b.column}, beta,
-                    c + begin, ldc);
+                    c + begin, ldc, packed);
     }
   });
 }

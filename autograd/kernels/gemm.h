@@ -1,5 +1,6 @@
 #pragma once
-// Matrix products, by OpenBLAS. The only header that leads there.
+// Matrix products, by OpenBLAS or by the tiles of packed.h, whichever is faster. The only header
+// that leads to BLAS.
 
 #include <cstdint>
 
@@ -18,9 +19,9 @@ struct Matrix {
 bool readable_by_gemm(std::int64_t rows, std::int64_t columns, std::int64_t row_stride,
                       std::int64_t column_stride);
 
-// c = a b + beta c, for a [m, k], b [k, n] and a row-major c [m, n] whose rows lie ldc apart. With
-// beta 0 the old c is not read. The work is cut up by the sizes only, so that the result does not
-// depend on the number of threads.
+// c = a b + beta c with beta 0 or 1, for a [m, k], b [k, n] and a row-major c [m, n] whose rows lie
+// ldc apart. With beta 0 the old c is not read. The bits of the result do not depend on the number
+// of threads.
 template <class T>
 void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, T beta, T* c,
           std::int64_t ldc);

@@ -5,7 +5,6 @@
 
 #include "autograd/kernels/isa.h"
 #include "autograd/kernels/math.h"
-#include "autograd/kernels/packed.h"
 #include "autograd/kernels/parallel.h"
 
 namespace attune {
@@ -98,8 +97,7 @@ struct Active {
 };
 
 template <class T>
-void forward_rows(const GruSequenceForward<T>& run, const PackedMatrix<T>& weight,
-                  std::int64_t begin, std::int64_t end) {
+void forward_rows(const GruSequenceForward<T>& run, std::int64_t begin, std::int64_t end) {
   const std::int64_t h = run.hidden;
   const std::int64_t rows = end - begin;
   const auto recurrent = std::make_unique<T[]>(static_cast<std::size_t>(rows * 3 * h));
@@ -111,7 +109,7 @@ void forward_rows(const GruSequenceForward<T>& run, const PackedMatrix<T>& weigh
     for (std::int64_t row = 0; row < rows; ++row) {
       std::copy_n(run.bias, 3 * h, recurrent.get() + row * 3 * h);
     }
-    weight.multiply(rows, previous, h, T{1}, recurrent.get(), 3 * h);
+    run.weight.multiply(rows, previous, h, T{1}, recurrent.get(), 3 * h);
     const bool* const flags = active.at(t, rows);
     gru_gates_forward<T>({rows, h, run.input + (begin * run.time + t) * 3 * h, run.time * 3 * h,
                           recurrent.get(), previous, flags,
@@ -128,8 +126,7 @@ void forward_rows(const GruSequenceForward<T>& run, const PackedMatrix<T>& weigh
 }
 
 template <class T>
-void backward_rows(const GruSequenceBackward<T>& run, const PackedMatrix<T>& weight,
-                   std::int64_t begin, std::int64_t end) {
+void backward_rows(const GruSequenceBackward<T>& run, std::int64_t begin, std::int64_t end) {
   const std::int64_t h = run.hidden;
   const std::int64_t rows = end - begin;
   Active active(run.lengths ? run.lengths + begin : nullptr, rows);
@@ -147,7 +144,7 @@ void backward_rows(const GruSequenceBackward<T>& run, const PackedMatrix<T>& wei
                            run.kept + (s * run.batch + begin) * 4 * h, flags,
                            run.by_input + (begin * run.time + t) * 3 * h, run.time * 3 * h,
                            by_recurrent, g});
-    weight.multiply(rows, by_recurrent, 3 * h, T{1}, g, h);
+    run.weight.multiply(rows, by_recurrent, 3 * h, T{1}, g, h);
   }
 }
 
@@ -165,18 +162,14 @@ void gru_gates_backward(const GruGatesBackward<T>& step) {
 
 template <class T>
 void gru_sequence_forward(const GruSequenceForward<T>& run) {
-  const PackedMatrix<T> weight(run.hidden, 3 * run.hidden, {run.weight, 1, run.hidden});
-  parallel_for(run.batch, rows_a_task, [&](std::int64_t begin, std::int64_t end) {
-    forward_rows(run, weight, begin, end);
-  });
+  parallel_for(run.batch, rows_a_task,
+               [&](std::int64_t begin, std::int64_t end) { forward_rows(run, begin, end); });
 }
 
 template <class T>
 void gru_sequence_backward(const GruSequenceBackward<T>& run) {
-  const PackedMatrix<T> weight(3 * run.hidden, run.hidden, {run.weight, run.hidden, 1});
-  parallel_for(run.batch, rows_a_task, [&](std::int64_t begin, std::int64_t end) {
-    backward_rows(run, weight, begin, end);
-  });
+  parallel_for(run.batch, rows_a_task,
+               [&](std::int64_t begin, std::int64_t end) { backward_rows(run, begin, end); });
 }
 
 template void gru_gates_forward(const GruGates<float>&);

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "autograd/kernels/packed.h"
+
 namespace attune {
 
 // The gates of `rows` rows. kept [rows, 4 h] receives r, z, n and the recurrent part of n, which
@@ -46,13 +48,13 @@ template <class T>
 struct GruSequenceForward {
   std::int64_t batch, time, hidden;
   bool reverse;
-  const T* input;               // [batch, time, 3 h]: W_i x + b_i
-  const T* weight;              // [3 h, h]
-  const T* bias;                // [3 h]
-  const std::int64_t* lengths;  // [batch], or null
-  T* states;                    // [time + 1, batch, h]; states[0] holds the initial state on entry
-  T* kept;                      // [time, batch, 4 h]
-  T* output;                    // [batch, time, h]
+  const T* input;                 // [batch, time, 3 h]: W_i x + b_i
+  const PackedMatrix<T>& weight;  // [h, 3 h]: W_h transposed
+  const T* bias;                  // [3 h]
+  const std::int64_t* lengths;    // [batch], or null
+  T* states;  // [time + 1, batch, h]; states[0] holds the initial state on entry
+  T* kept;    // [time, batch, 4 h]
+  T* output;  // [batch, time, h]
 };
 template <class T>
 void gru_sequence_forward(const GruSequenceForward<T>& run);
@@ -61,7 +63,7 @@ template <class T>
 struct GruSequenceBackward {
   std::int64_t batch, time, hidden;
   bool reverse;
-  const T* weight;
+  const PackedMatrix<T>& weight;  // [3 h, h]
   const std::int64_t* lengths;
   const T* states;
   const T* kept;

@@ -5,7 +5,6 @@
 
 #include "autograd/kernels/isa.h"
 #include "autograd/kernels/math.h"
-#include "autograd/kernels/packed.h"
 #include "autograd/kernels/parallel.h"
 
 namespace attune {
@@ -60,8 +59,7 @@ struct BackwardRow {
 };
 
 template <class T>
-void forward_rows(const LstmSequenceForward<T>& run, const PackedMatrix<T>& weight,
-                  std::int64_t begin, std::int64_t end) {
+void forward_rows(const LstmSequenceForward<T>& run, std::int64_t begin, std::int64_t end) {
   const std::int64_t h = run.hidden;
   const std::int64_t rows = end - begin;
   const auto gates = std::make_unique<T[]>(static_cast<std::size_t>(rows * 4 * h));
@@ -73,7 +71,7 @@ void forward_rows(const LstmSequenceForward<T>& run, const PackedMatrix<T>& weig
       const T* const input = run.input + ((begin + row) * run.time + t) * 4 * h;
       std::transform(input, input + 4 * h, run.bias, gates.get() + row * 4 * h, std::plus<T>());
     }
-    weight.multiply(rows, run.states + here, h, T{1}, gates.get(), 4 * h);
+    run.weight.multiply(rows, run.states + here, h, T{1}, gates.get(), 4 * h);
     for (std::int64_t row = 0; row < rows; ++row) {
       T* const state = run.states + next + row * h;
       T* const cell = run.cells + next + row * h;
@@ -92,8 +90,7 @@ void forward_rows(const LstmSequenceForward<T>& run, const PackedMatrix<T>& weig
 }
 
 template <class T>
-void backward_rows(const LstmSequenceBackward<T>& run, const PackedMatrix<T>& weight,
-                   std::int64_t begin, std::int64_t end) {
+void backward_rows(const LstmSequenceBackward<T>& run, std::int64_t begin, std::int64_t end) {
   const std::int64_t h = run.hidden;
   const std::int64_t rows = end - begin;
   T* const by_state = run.by_state + begin * h;
@@ -118,7 +115,7 @@ void backward_rows(const LstmSequenceBackward<T>& run, const PackedMatrix<T>& we
                                  run.by_cell + (begin + row) * h);
       std::copy_n(of_row, 4 * h, by_input);
     }
-    weight.multiply(rows, by_gates, 4 * h, T{1}, by_state, h);
+    run.weight.multiply(rows, by_gates, 4 * h, T{1}, by_state, h);
   }
 }
 
@@ -126,18 +123,14 @@ void backward_rows(const LstmSequenceBackward<T>& run, const PackedMatrix<T>& we
 
 template <class T>
 void lstm_sequence_forward(const LstmSequenceForward<T>& run) {
-  const PackedMatrix<T> weight(run.hidden, 4 * run.hidden, {run.weight, 1, run.hidden});
-  parallel_for(run.batch, rows_a_task, [&](std::int64_t begin, std::int64_t end) {
-    forward_rows(run, weight, begin, end);
-  });
+  parallel_for(run.batch, rows_a_task,
+               [&](std::int64_t begin, std::int64_t end) { forward_rows(run, begin, end); });
 }
 
 template <class T>
 void lstm_sequence_backward(const LstmSequenceBackward<T>& run) {
-  const PackedMatrix<T> weight(4 * run.hidden, run.hidden, {run.weight, run.hidden, 1});
-  parallel_for(run.batch, rows_a_task, [&](std::int64_t begin, std::int64_t end) {
-    backward_rows(run, weight, begin, end);
-  });
+  parallel_for(run.batch, rows_a_task,
+               [&](std::int64_t begin, std::int64_t end) { backward_rows(run, begin, end); });
 }
 
 template void lstm_sequence_forward(const LstmSequenceForward<float>&);

@@ -4,20 +4,22 @@
 
 #include <cstdint>
 
+#include "autograd/kernels/packed.h"
+
 namespace attune {
 
 template <class T>
 struct LstmSequenceForward {
   std::int64_t batch, time, hidden;
   bool reverse;
-  const T* input;               // [batch, time, 4 h]: W_i x + b_i
-  const T* weight;              // [4 h, h]
-  const T* bias;                // [4 h]
-  const std::int64_t* lengths;  // [batch], or null
-  T* states;                    // [time + 1, batch, h]; states[0] holds the initial state on entry
-  T* cells;                     // [time + 1, batch, h]; likewise
-  T* kept;                      // [time, batch, 5 h]: i, f, g, o, tanh of the new cell
-  T* output;                    // [batch, time, h]
+  const T* input;                 // [batch, time, 4 h]: W_i x + b_i
+  const PackedMatrix<T>& weight;  // [h, 4 h]: W_h transposed
+  const T* bias;                  // [4 h]
+  const std::int64_t* lengths;    // [batch], or null
+  T* states;  // [time + 1, batch, h]; states[0] holds the initial state on entry
+  T* cells;   // [time + 1, batch, h]; likewise
+  T* kept;    // [time, batch, 5 h]: i, f, g, o, tanh of the new cell
+  T* output;  // [batch, time, h]
 };
 template <class T>
 void lstm_sequence_forward(const LstmSequenceForward<T>& run);
@@ -26,7 +28,7 @@ template <class T>
 struct LstmSequenceBackward {
   std::int64_t batch, time, hidden;
   bool reverse;
-  const T* weight;
+  const PackedMatrix<T>& weight;  // [4 h, h]
   const std::int64_t* lengths;
   const T* cells;
   const T* kept;

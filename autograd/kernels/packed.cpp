@@ -1,164 +1,180 @@
-// The product is computed in tiles of rows x columns that stay in registers while k runs (Goto &
-// van de Geijn 2008, the inner kernel). Their sizes are those that fill the registers of each
-// instruction set.
+// A product is computed in tiles of rows x columns that stay in registers while k runs. Their sizes
+// are those that fill the registers of each instruction set.
 
 #include "autograd/kernels/packed.h"
 
 #include <algorithm>
 #include <cstring>
+#include <new>
+#include <utility>
 
 #include "autograd/kernels/isa.h"
+#include "autograd/kernels/parallel.h"
 
 namespace attune {
 namespace {
 
+constexpr std::align_val_t cache_line{64};
+
 // So much of k is run through at a time that the part of a panel it reads stays in the cache.
-constexpr std::int64_t k_block = 512;
+constexpr std::int64_t most_of_k = 384;
+// The parts of b and of a transposed a that are packed at a time: together they fit into the second
+// cache. Multiples of every tile's sizes.
+constexpr std::int64_t most_columns = 480;
+constexpr std::int64_t most_rows = 96;
+// Multiplications that are worth a task of their own.
+constexpr std::int64_t least_work_a_thread = 1 << 18;
+
+// `count` cut into equal parts, none above `most`.
+std::int64_t part(std::int64_t count, std::int64_t most) {
+  const std::int64_t parts = std::max<std::int64_t>(1, (count + most - 1) / most);
+  return (count + parts - 1) / parts;
+}
 
 template <int lanes>
 using Vector [[gnu::vector_size(lanes * sizeof(float)), gnu::aligned(4), gnu::may_alias]] = float;
 
 struct Tile {
-  const float* a;
-  std::int64_t lda;
-  const float* panel;
+  const float* a;  // element (i, p) at a[i * row + p * step]
+  std::int64_t row;
+  const float* panel;  // [k, columns of a panel]
   std::int64_t k;
   bool add;  // to what is in c
   float* c;
   std::int64_t ldc;
-  std::int64_t columns;  // of the panel that lie within c
+  std::int64_t rows, columns;  // that lie within c
 };
 
-// `rows` rows of one panel of `vectors` vectors.
-template <int lanes, int vectors, int rows>
+// Adds `vectors` vectors of a row of sums to c, or sets it to them.
+template <int lanes, int vectors>
+[[gnu::always_inline]] inline void store(const Vector<lanes>* sums, bool add, float* c) {
+  using V = Vector<lanes>;
+#pragma GCC unroll 4
+  for (int j = 0; j < vectors; ++j) {
+    V* const to = reinterpret_cast<V*>(c + j * lanes);
+    *to = add ? *to + sums[j] : sums[j];
+  }
+}
+
+// `rows` rows of the first `vectors` of the vectors of a panel. Where a is packed, its elements of
+// one p lie side by side.
+template <int lanes, int width, int vectors, int rows, bool packed_a>
 [[gnu::always_inline]] inline void run_tile(const Tile& tile) {
   using V = Vector<lanes>;
-  constexpr int width = lanes * vectors;
   V sums[std::size_t{rows}][std::size_t{vectors}] = {};
   const float* panel = tile.panel;
+#pragma GCC unroll 2
   for (std::int64_t p = 0; p < tile.k; ++p, panel += width) {
     V b[std::size_t{vectors}];
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; ++j) b[j] = *reinterpret_cast<const V*>(panel + j * lanes);
 #pragma GCC unroll 8
     for (int i = 0; i < rows; ++i) {
-      const float a = tile.a[i * tile.lda + p];
+      const float a = packed_a ? tile.a[p * rows + i] : tile.a[i * tile.row + p];
 #pragma GCC unroll 4
       for (int j = 0; j < vectors; ++j) sums[i][j] += a * b[j];
     }
   }
-  float edge[std::size_t{width}];
+  const bool whole = tile.columns == vectors * lanes;
 #pragma GCC unroll 8
   for (int i = 0; i < rows; ++i) {
+    if (i >= tile.rows) break;
     float* const c = tile.c + i * tile.ldc;
-    const bool whole = tile.columns == width;
-    float* const out = whole ? c : edge;
-    if (!whole) std::copy_n(c, tile.columns, edge);
-#pragma GCC unroll 4
-    for (int j = 0; j < vectors; ++j) {
-      V* const to = reinterpret_cast<V*>(out + j * lanes);
-      *to = tile.add ? *to + sums[i][j] : sums[i][j];
+    if (whole) {
+      store<lanes, vectors>(sums[i], tile.add, c);
+      continue;
     }
-    if (!whole) std::copy_n(edge, tile.columns, c);
+    float edge[std::size_t{vectors * lanes}] = {};
+    if (tile.add) std::copy_n(c, tile.columns, edge);
+    store<lanes, vectors>(sums[i], tile.add, edge);
+    std::copy_n(edge, tile.columns, c);
   }
 }
 
 // A tile of fewer rows than fill the registers.
-template <int lanes, int vectors, int rows>
-[[gnu::always_inline]] inline void run_rest(const Tile& tile, std::int64_t m) {
+template <int lanes, int width, int vectors, int rows>
+[[gnu::always_inline]] inline void run_rest(const Tile& tile) {
   if constexpr (rows > 0) {
-    if (m == rows) return run_tile<lanes, vectors, rows>(tile);
-    run_rest<lanes, vectors, rows - 1>(tile, m);
+    if (tile.rows == rows) return run_tile<lanes, width, vectors, rows, false>(tile);
+    run_rest<lanes, width, vectors, rows - 1>(tile);
   }
 }
 
-template <int lanes, int vectors, int rows>
-[[gnu::always_inline]] inline void run_product(std::int64_t m, std::int64_t n, std::int64_t k,
-                                               const float* a, std::int64_t lda, bool add, float* c,
-                                               std::int64_t ldc, const float* panels) {
-  constexpr int width = lanes * vectors;
-  for (std::int64_t first = 0; first < n; first += width) {
-    const float* const panel = panels + first * k;
-    for (std::int64_t p = 0; p < k; p += k_block) {
-      Tile tile{a + p,
-                lda,
-                panel + p * width,
-                std::min(k_block, k - p),
-                add || p > 0,
-                c + first,
-                ldc,
-                std::min<std::int64_t>(width, n - first)};
-      std::int64_t row = 0;
-      for (; row + rows <= m; row += rows) {
-        run_tile<lanes, vectors, rows>(tile);
-        tile.a += rows * lda;
-        tile.c += rows * ldc;
-      }
-      run_rest<lanes, vectors, rows - 1>(tile, m - row);
+// A tile of so few columns that not all vectors of the panel are needed.
+template <int lanes, int width, int vectors, int rows, bool packed_a>
+[[gnu::always_inline]] inline void run_columns(const Tile& tile) {
+  if constexpr (vectors > 1) {
+    if (tile.columns <= (vectors - 1) * lanes) {
+      return run_columns<lanes, width, vectors - 1, rows, packed_a>(tile);
     }
   }
+  run_tile<lanes, width, vectors, rows, packed_a>(tile);
 }
 
-// What multiply() needs, in one argument.
+// c [m, n] = a panels, for some of k.
 struct Product {
   std::int64_t m, n, k;
   const float* a;
-  std::int64_t lda;
+  std::int64_t lda;  // between rows; where a is packed, between the packed rows of tiles
+  bool packed_a;
   bool add;
   float* c;
   std::int64_t ldc;
   const float* panels;
+  std::int64_t panel_size;  // between panels
 };
 
 template <int lanes, int vectors, int rows>
 struct ProductLoop {
   static constexpr int columns = lanes * vectors;
+  static constexpr int tile_rows = rows;
+
   static void run(const Product* x) {
-    run_product<lanes, vectors, rows>(x->m, x->n, x->k, x->a, x->lda, x->add, x->c, x->ldc,
-                                      x->panels);
+    for (std::int64_t first = 0; first < x->n; first += columns) {
+      const float* const panel = x->panels + first / columns * x->panel_size;
+      for (std::int64_t row = 0; row < x->m; row += rows) {
+        const Tile tile{x->a + row * x->lda,
+                        x->lda,
+                        panel,
+                        x->k,
+                        x->add,
+                        x->c + row * x->ldc + first,
+                        x->ldc,
+                        std::min<std::int64_t>(rows, x->m - row),
+                        std::min<std::int64_t>(columns, x->n - first)};
+        if (x->packed_a) {
+          run_columns<lanes, columns, vectors, rows, true>(tile);
+        } else if (tile.rows == rows) {
+          run_columns<lanes, columns, vectors, rows, false>(tile);
+        } else {
+          run_rest<lanes, columns, vectors, rows - 1>(tile);
+        }
+      }
+    }
   }
 };
 using Avx512Product = ProductLoop<16, 3, 8>;
 using Avx2Product = ProductLoop<8, 2, 6>;
 using BaselineProduct = ProductLoop<4, 2, 4>;
 
-std::int64_t tile_columns() {
+// Calls f with the product loop of this machine.
+template <class F>
+decltype(auto) with_loop(const F& f) {
   switch (isa()) {
     case Isa::avx512:
-      return Avx512Product::columns;
+      return f(Avx512Product());
     case Isa::avx2:
-      return Avx2Product::columns;
+      return f(Avx2Product());
     case Isa::baseline:
       break;
   }
-  return BaselineProduct::columns;
+  return f(BaselineProduct());
 }
 
-}  // namespace
-
-template <>
-PackedMatrix<float>::PackedMatrix(std::int64_t k, std::int64_t n, Matrix<float> b)
-    : k_(k), n_(n), b_(b), columns_(tile_columns()) {
-  const std::int64_t panels = (n + columns_ - 1) / columns_;
-  panels_.resize(static_cast<std::size_t>(panels * columns_ * k));
-  for (std::int64_t first = 0; first < n; first += columns_) {
-    float* panel = panels_.data() + first * k;
-    const std::int64_t columns = std::min(columns_, n - first);
-    for (std::int64_t p = 0; p < k; ++p, panel += columns_) {
-      const float* const row = b.data + p * b.row + first * b.column;
-      for (std::int64_t j = 0; j < columns; ++j) panel[j] = row[j * b.column];
-    }
-  }
+std::int64_t tile_columns() {
+  return with_loop([](auto loop) { return std::int64_t{loop.columns}; });
 }
-
-template <>
-void PackedMatrix<float>::multiply(std::int64_t m, const float* a, std::int64_t lda, float beta,
-                                   float* c, std::int64_t ldc) const {
-  const Product product{m, n_, k_, a, lda, beta != 0, c, ldc, panels_.data()};
-  if (k_ == 0 && beta == 0) {
-    for (std::int64_t row = 0; row < m; ++row) std::fill_n(c + row * ldc, n_, 0.0F);
-    return;
-  }
+void run_product(const Product& product) {
 #if defined(__x86_64__)
   switch (isa()) {
     case Isa::avx512:
@@ -172,6 +188,213 @@ void PackedMatrix<float>::multiply(std::int64_t m, const float* a, std::int64_t 
   BaselineProduct::run(&product);
 }
 
+// Exchanges, of two rows of a square of lanes x lanes numbers, what stands on the wrong side of
+// every block of 2 `distance`.
+template <int lanes, int distance, int... lane>
+[[gnu::always_inline]] inline void exchange(Vector<lanes>& upper, Vector<lanes>& lower,
+                                            std::integer_sequence<int, lane...>) {
+  const Vector<lanes> x = upper, y = lower;
+  upper = __builtin_shufflevector(x, y, ((lane & distance) ? lanes + lane - distance : lane)...);
+  lower = __builtin_shufflevector(x, y, ((lane & distance) ? lanes + lane : lane + distance)...);
+}
+
+template <int lanes, int distance>
+[[gnu::always_inline]] inline void transpose_square(Vector<lanes>* rows) {
+  if constexpr (distance > 0) {
+#pragma GCC unroll 16
+    for (int i = 0; i < lanes; ++i) {
+      if ((i & distance) == 0) {
+        exchange<lanes, distance>(rows[i], rows[i + distance],
+                                  std::make_integer_sequence<int, lanes>());
+      }
+    }
+    transpose_square<lanes, distance / 2>(rows);
+  }
+}
+
+// One panel [k, columns] of b, of whose columns `real` exist; the others become zero.
+struct Panel {
+  float* out;
+  std::int64_t k, columns, real;
+  Matrix<float> b;
+};
+
+template <int lanes, int width>
+struct PackPanel {
+  static void run(const Panel* x) {
+    if (x->b.column == 1 && x->real == width) return copy_rows(*x);
+    std::int64_t done = 0;
+    if (x->b.row == 1) {
+      for (; done + lanes <= x->real; done += lanes) pack_transposed(*x, done);
+    }
+    for (std::int64_t p = 0; p < x->k; ++p) {
+      const float* const row = x->b.data + p * x->b.row;
+      float* const out = x->out + p * x->columns;
+      if (x->b.column == 1) {
+        std::memcpy(out, row, static_cast<std::size_t>(x->real) * sizeof(float));
+      } else {
+        for (std::int64_t j = done; j < x->real; ++j) out[j] = row[j * x->b.column];
+      }
+      std::fill(out + x->real, out + x->columns, 0.0F);
+    }
+  }
+
+  static void copy_rows(const Panel& x) {
+    for (std::int64_t p = 0; p < x.k; ++p) {
+      std::memcpy(x.out + p * width, x.b.data + p * x.b.row, width * sizeof(float));
+    }
+  }
+
+  // `lanes` columns, which lie along k.
+  static void pack_transposed(const Panel& x, std::int64_t first) {
+    using V = Vector<lanes>;
+    const float* const columns = x.b.data + first * x.b.column;
+    std::int64_t p = 0;
+    for (; p + lanes <= x.k; p += lanes) {
+      V rows[std::size_t{lanes}];
+#pragma GCC unroll 16
+      for (int i = 0; i < lanes; ++i) {
+        rows[i] = *reinterpret_cast<const V*>(columns + i * x.b.column + p);
+      }
+      transpose_square<lanes, lanes / 2>(rows);
+#pragma GCC unroll 16
+      for (int i = 0; i < lanes; ++i) {
+        *reinterpret_cast<V*>(x.out + (p + i) * x.columns + first) = rows[i];
+      }
+    }
+    for (; p < x.k; ++p) {
+      for (int i = 0; i < lanes; ++i) {
+        x.out[p * x.columns + first + i] = columns[i * x.b.column + p];
+      }
+    }
+  }
+};
+
+void pack_panel(const Panel& panel) {
+#if defined(__x86_64__)
+  switch (isa()) {
+    case Isa::avx512:
+      return run_avx512<PackPanel<16, Avx512Product::columns>>(&panel);
+    case Isa::avx2:
+      return run_avx2<PackPanel<8, Avx2Product::columns>>(&panel);
+    case Isa::baseline:
+      break;
+  }
+#endif
+  PackPanel<4, BaselineProduct::columns>::run(&panel);
+}
+
+// b [k, n] in panels of so many columns as one tile has, each [k, columns] without gaps.
+void pack_columns(std::int64_t k, std::int64_t n, Matrix<float> b, float* out) {
+  const std::int64_t columns = tile_columns();
+  for (std::int64_t first = 0; first < n; first += columns, out += k * columns) {
+    pack_panel({out,
+                k,
+                columns,
+                std::min(columns, n - first),
+                {b.data + first * b.column, b.row, b.column}});
+  }
+}
+
+// a [m, k], whose columns lie without gaps, in pieces of so many rows as one tile has, each
+// [k, rows]; rows past the last are zero.
+struct Rows {
+  std::int64_t m, k;
+  Matrix<float> a;
+  float* out;
+};
+
+template <int rows>
+struct PackRows {
+  static void run(const Rows* x) {
+    const std::int64_t whole = x->m / rows, left = x->m % rows;
+    for (std::int64_t p = 0; p < x->k; ++p) {
+      const float* from = x->a.data + p * x->a.column;
+      float* to = x->out + p * rows;
+      for (std::int64_t piece = 0; piece < whole; ++piece, from += rows, to += x->k * rows) {
+        std::memcpy(to, from, rows * sizeof(float));
+      }
+      if (left == 0) continue;
+      std::copy_n(from, left, to);
+      std::fill(to + left, to + rows, 0.0F);
+    }
+  }
+};
+
+void pack_rows(const Rows& rows) {
+#if defined(__x86_64__)
+  switch (isa()) {
+    case Isa::avx512:
+      return run_avx512<PackRows<Avx512Product::tile_rows>>(&rows);
+    case Isa::avx2:
+      return run_avx2<PackRows<Avx2Product::tile_rows>>(&rows);
+    case Isa::baseline:
+      break;
+  }
+#endif
+  PackRows<BaselineProduct::tile_rows>::run(&rows);
+}
+
+std::int64_t round_up(std::int64_t count, std::int64_t multiple) {
+  return (count + multiple - 1) / multiple * multiple;
+}
+
+void clear(std::int64_t m, std::int64_t n, float* c, std::int64_t ldc) {
+  for (std::int64_t row = 0; row < m; ++row) std::fill_n(c + row * ldc, n, 0.0F);
+}
+
+}  // namespace
+
+void PackingBuffer::Free::operator()(float* block) const {
+  operator delete(block, cache_line);
+}
+
+float* PackingBuffer::floats(std::int64_t count) {
+  if (count > size_) {
+    const auto bytes = static_cast<std::size_t>(count) * sizeof(float);
+    block_.reset();
+    block_.reset(static_cast<float*>(operator new(bytes, cache_line)));
+    size_ = count;
+  }
+  return block_.get();
+}
+
+template <>
+PackedMatrix<float>::PackedMatrix(std::int64_t k, std::int64_t n, Matrix<float> b)
+    : k_(k), n_(n), b_(b) {
+  float* const panels = panels_.floats(round_up(n, tile_columns()) * k);
+  pack_columns(k, n, b, panels);
+  packed_ = panels;
+}
+
+template <>
+void PackedMatrix<float>::multiply_columns(std::int64_t first, std::int64_t last, std::int64_t m,
+                                           const float* a, std::int64_t lda, float beta, float* c,
+                                           std::int64_t ldc) const {
+  if (k_ == 0 && beta == 0) return clear(m, last - first, c + first, ldc);
+  const std::int64_t columns = tile_columns(), step = part(k_, most_of_k);
+  for (std::int64_t p = 0; p < k_; p += step) {
+    run_product({m, last - first, std::min(step, k_ - p), a + p, lda, false, beta != 0 || p > 0,
+                 c + first, ldc, packed_ + first * k_ + p * columns, k_ * columns});
+  }
+}
+
+template <>
+void PackedMatrix<float>::multiply(std::int64_t m, const float* a, std::int64_t lda, float beta,
+                                   float* c, std::int64_t ldc) const {
+  multiply_columns(0, n_, m, a, lda, beta, c, ldc);
+}
+
+template <>
+void PackedMatrix<float>::multiply_in_parallel(std::int64_t m, const float* a, std::int64_t lda,
+                                               float beta, float* c, std::int64_t ldc) const {
+  const std::int64_t work_of_panel = std::max<std::int64_t>(1, m * k_ * tile_columns());
+  const std::int64_t panels = (least_work_a_thread + work_of_panel - 1) / work_of_panel;
+  parallel_for(n_, panels * tile_columns(), [&](std::int64_t first, std::int64_t last) {
+    multiply_columns(first, last, m, a, lda, beta, c, ldc);
+  });
+}
+
 template <>
 PackedMatrix<double>::PackedMatrix(std::int64_t k, std::int64_t n, Matrix<double> b)
     : k_(k), n_(n), b_(b) {}
@@ -180,6 +403,35 @@ template <>
 void PackedMatrix<double>::multiply(std::int64_t m, const double* a, std::int64_t lda, double beta,
                                     double* c, std::int64_t ldc) const {
   gemm<double>(m, n_, k_, {a, lda, 1}, b_, beta, c, ldc);
+}
+
+bool better_packed(std::int64_t m, std::int64_t n, std::int64_t k) {
+  return isa() == Isa::avx512 && m >= 8 && n >= 24 && m * n * k > 1 << 18;
+}
+
+void packed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a, Matrix<float> b,
+                 float beta, float* c, std::int64_t ldc) {
+  if (k == 0 && beta == 0) return clear(m, n, c, ldc);
+  thread_local PackingBuffer of_a, of_b;
+  const bool pack_a = a.column != 1 && k > 1;
+  const std::int64_t step = part(k, most_of_k), rows = most_rows;
+  float* const panels = of_b.floats(step * most_columns);
+  float* const tiles = pack_a ? of_a.floats(step * most_rows) : nullptr;
+  for (std::int64_t p = 0; p < k; p += step) {
+    const std::int64_t depth = std::min(step, k - p);
+    for (std::int64_t column = 0; column < n; column += most_columns) {
+      const std::int64_t width = std::min(most_columns, n - column);
+      pack_columns(depth, width, {b.data + p * b.row + column * b.column, b.row, b.column}, panels);
+      for (std::int64_t row = 0; row < m; row += rows) {
+        const std::int64_t height = std::min(rows, m - row);
+        const Matrix<float> part_of_a{a.data + row * a.row + p * a.column, a.row, a.column};
+        if (pack_a) pack_rows({height, depth, part_of_a, tiles});
+        run_product({height, width, depth, pack_a ? tiles : part_of_a.data, pack_a ? depth : a.row,
+                     pack_a, beta != 0 || p > 0, c + row * ldc + column, ldc, panels,
+                     depth * tile_columns()});
+      }
+    }
+  }
 }
 
 }  // namespace attune

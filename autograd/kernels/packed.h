@@ -1,14 +1,28 @@
 #pragma once
-// A matrix that is multiplied by often, from the right and by few rows at a time, as the weights of
-// a recurrent layer are: packed once, in the order in which the product reads it. BLAS packs its
-// operands at every call, which costs as much as so small a product itself.
+// Matrix products of float32 in tiles that stay in registers, with the right operand packed in the
+// order in which the tiles read it (Goto & van de Geijn 2008). A matrix that is multiplied by often
+// is packed once; BLAS packs its operands at every call.
 
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 #include "autograd/kernels/gemm.h"
 
 namespace attune {
+
+// Memory for packed numbers. Vectors that lie across cache lines take twice as long to load.
+class PackingBuffer {
+ public:
+  // At least so many floats; what it held before may be lost.
+  float* floats(std::int64_t count);
+
+ private:
+  struct Free {
+    void operator()(float* block) const;
+  };
+  std::unique_ptr<float, Free> block_;
+  std::int64_t size_ = 0;
+};
 
 template <class T>
 class PackedMatrix {
@@ -17,17 +31,29 @@ class PackedMatrix {
   PackedMatrix(std::int64_t k, std::int64_t n, Matrix<T> b);
 
   // c = a b + beta c for a row-major a [m, k] with rows lda apart, and likewise c [m, n]; beta is 0
-  // or
-  // 1. On the thread that calls; what comes out for a row does not depend on the other rows.
+  // or 1. On the thread that calls; what comes out for a row does not depend on the other rows.
   void multiply(std::int64_t m, const T* a, std::int64_t lda, T beta, T* c, std::int64_t ldc) const;
+  // The same on all threads, each with some of the columns.
+  void multiply_in_parallel(std::int64_t m, const T* a, std::int64_t lda, T beta, T* c,
+                            std::int64_t ldc) const;
 
  private:
+  // The columns from `first`, where a panel begins, to `last`.
+  void multiply_columns(std::int64_t first, std::int64_t last, std::int64_t m, const T* a,
+                        std::int64_t lda, T beta, T* c, std::int64_t ldc) const;
+
   std::int64_t k_, n_;
   Matrix<T> b_;
-  // Panels of so many columns as one tile of the product has, each [k, columns] without gaps;
-  // columns past the last are zero.
-  std::int64_t columns_ = 0;
-  std::vector<T> panels_;
+  PackingBuffer panels_;
+  const float* packed_ = nullptr;
 };
+
+// Whether packed_gemm() is the faster one on this machine for a product of these sizes.
+bool better_packed(std::int64_t m, std::int64_t n, std::int64_t k);
+
+// c = a b + beta c as gemm() computes it, beta 0 or 1, on the thread that calls. The bits of an
+// element of c depend on its row of a, its column of b, and k.
+void packed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a, Matrix<float> b,
+                 float beta, float* c, std::int64_t ldc);
 
 }  // namespace attune

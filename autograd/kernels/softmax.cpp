@@ -61,6 +61,29 @@ struct LogSoftmaxRow {
   }
 };
 
+// The first place of `value`, which is looked for in whole vectors at a time.
+template <class T>
+std::int64_t place_of(T value, const T* in, std::int64_t n) {
+  constexpr std::int64_t block = 4 * lanes;
+  std::int64_t begin = 0;
+  for (; begin + block <= n; begin += block) {
+    int hits = 0;
+    for (std::int64_t l = 0; l < block; ++l) hits += in[begin + l] == value;
+    if (hits > 0) break;
+  }
+  const T* const found = std::find(in + begin, in + n, value);
+  return found == in + n ? 0 : found - in;
+}
+
+template <class T>
+struct MostProbableRow {
+  static void run(std::int64_t* best, T* log_probability, const T* __restrict in, std::int64_t n) {
+    const auto [max, log_sum] = logsumexp_of(in, n);
+    *best = place_of(max, in, n);
+    *log_probability = -log_sum;
+  }
+};
+
 template <class T>
 struct CrossEntropyRow {
   static void run(T* loss, T* logsumexp, const T* __restrict in, std::int64_t n,
@@ -77,9 +100,10 @@ struct CrossEntropyRow {
 
 template <class T>
 struct CrossEntropyBackwardRow {
-  static void run(T* __restrict out, const T* __restrict in, T g, T logsumexp, std::int64_t n,
-                  std::int64_t target, T smoothing) {
+  static void run(T* out, const T* in, T g, T logsumexp, std::int64_t n, std::int64_t target,
+                  T smoothing) {
     const T uniform = smoothing / static_cast<T>(n);
+#pragma GCC ivdep
     for (std::int64_t i = 0; i < n; ++i) out[i] = g * (exp(in[i] - logsumexp) - uniform);
     out[target] -= g * (1 - smoothing);
   }
@@ -105,6 +129,14 @@ template <class T>
 void log_softmax_rows(T* out, const T* in, std::int64_t rows, std::int64_t n) {
   for_rows(rows, n,
            [=](std::int64_t r) { vectorised<LogSoftmaxRow<T>>(out + r * n, in + r * n, n); });
+}
+
+template <class T>
+void most_probable_rows(std::int64_t* best, T* log_probability, const T* in, std::int64_t rows,
+                        std::int64_t n) {
+  for_rows(rows, n, [=](std::int64_t r) {
+    vectorised<MostProbableRow<T>>(best + r, log_probability + r, in + r * n, n);
+  });
 }
 
 template <class T>
@@ -138,6 +170,8 @@ template void softmax_rows(float*, const float*, std::int64_t, std::int64_t);
 template void softmax_rows(double*, const double*, std::int64_t, std::int64_t);
 template void log_softmax_rows(float*, const float*, std::int64_t, std::int64_t);
 template void log_softmax_rows(double*, const double*, std::int64_t, std::int64_t);
+template void most_probable_rows(std::int64_t*, float*, const float*, std::int64_t, std::int64_t);
+template void most_probable_rows(std::int64_t*, double*, const double*, std::int64_t, std::int64_t);
 template void cross_entropy_rows(float*, float*, const float*, const std::int64_t*, std::int64_t,
                                  std::int64_t, std::int64_t, double);
 template void cross_entropy_rows(double*, double*, const double*, const std::int64_t*, std::int64_t,

@@ -127,6 +127,24 @@ Tensor index_select(Operand x, std::int64_t dim, Operand index) {
                }));
 }
 
+namespace {
+
+// Adds slice k of `from` to slice at[k] of x along dimension d; both are contiguous.
+void add_slices(const Tensor& x, std::size_t d, const Tensor& at, const Tensor& from) {
+  const detail::Around around(x.shape(), d);
+  dispatch_numeric(x.dtype(), [&]<class T>(T) {
+    const T* in = from.raw<T>();
+    for (std::int64_t o = 0; o < around.outer; ++o) {
+      for (std::int64_t k = 0; k < at.numel(); ++k, in += around.inner) {
+        T* const row = x.raw<T>() + (o * around.n + at.data<std::int64_t>()[k]) * around.inner;
+        for (std::int64_t i = 0; i < around.inner; ++i) row[i] += in[i];
+      }
+    }
+  });
+}
+
+}  // namespace
+
 Tensor index_add(Operand x, std::int64_t dim, Operand index, Operand source) {
   const std::size_t d = wrap_dim("index_add", x.site(), dim, x->rank());
   detail::check_same_dtype("index_add", x, source);
@@ -140,22 +158,40 @@ Tensor index_add(Operand x, std::int64_t dim, Operand index, Operand source) {
            "The index has one dimension, and the source as many slices as the index has elements.");
   }
   const Tensor at = checked("index_add", index, x->shape()[d], "index");
-  const Tensor from = source->detach().contiguous();
   Tensor value = x->detach().clone();
-  const detail::Around around(x->shape(), d);
-  dispatch_numeric(x->dtype(), [&]<class T>(T) {
-    const T* in = from.raw<T>();
-    for (std::int64_t o = 0; o < around.outer; ++o) {
-      for (std::int64_t k = 0; k < at.numel(); ++k, in += around.inner) {
-        T* const row = value.raw<T>() + (o * around.n + at.data<std::int64_t>()[k]) * around.inner;
-        for (std::int64_t i = 0; i < around.inner; ++i) row[i] += in[i];
-      }
-    }
-  });
+  add_slices(value, d, at, source->detach().contiguous());
   return apply(
       "index_add", {x, source}, std::move(value), wrt(x, [](const Tensor& g) { return g; }),
       wrt(source, [at = save(at), dim](const Tensor& g) { return index_select(g, dim, at()); }));
 }
+
+namespace {
+
+// The derivative of embedding(): a table of which row i is the sum of the rows whose id is i; none
+// is added where the id is `padding_id`.
+Tensor sum_by_id(const Tensor& rows, const Tensor& ids, const Shape& table,
+                 std::int64_t padding_id) {
+  const Tensor from = rows.detach().contiguous();
+  Tensor value = zeros(table, rows.dtype());
+  const auto* const id = ids.data<std::int64_t>();
+  const std::int64_t features = table[1];
+  dispatch_numeric(rows.dtype(), [&]<class T>(T) {
+    for (std::int64_t k = 0; k < ids.numel(); ++k) {
+      if (id[k] == padding_id) continue;
+      const T* const in = from.raw<T>() + k * features;
+      T* const out = value.raw<T>() + id[k] * features;
+      for (std::int64_t i = 0; i < features; ++i) out[i] += in[i];
+    }
+  });
+  return apply("sum_by_id", {rows}, std::move(value),
+               wrt(rows, [ids = save(ids), padding_id](const Tensor& g) {
+                 const Tensor chosen = index_select(g, 0, ids());
+                 if (padding_id < 0) return chosen;
+                 return masked_fill(chosen, unsqueeze(eq(ids(), padding_id), 1), 0);
+               }));
+}
+
+}  // namespace
 
 Tensor embedding(Operand table, Operand ids, std::int64_t padding_id) {
   if (table->rank() != 2) {
@@ -169,11 +205,8 @@ Tensor embedding(Operand table, Operand ids, std::int64_t padding_id) {
   Tensor value = reshape(index_select(table->detach(), 0, flat), shape);
   return apply("embedding", {table}, std::move(value),
                wrt(table, [ids = save(flat), from = table->shape(), padding_id](const Tensor& g) {
-                 Tensor rows = reshape(g, {ids().numel(), from[1]});
-                 if (padding_id >= 0) {
-                   rows = masked_fill(rows, unsqueeze(eq(ids(), padding_id), 1), 0);
-                 }
-                 return index_add(zeros(from, g.dtype()), 0, ids(), rows);
+                 const Tensor rows = reshape(g, {ids().numel(), from[1]});
+                 return sum_by_id(rows, ids(), from, padding_id);
                }));
 }
 

@@ -8,12 +8,16 @@
 #include "autograd/kernels/gemm.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/op.h"
+#include "autograd/packing.h"
 
 namespace attune {
 namespace {
 
 // Batches of less work than this are handed to a thread together.
 constexpr std::int64_t work_a_task = 1 << 20;
+// Where packing a matrix pays if it is multiplied by again.
+constexpr std::int64_t most_rows_to_pack = 128;
+constexpr std::int64_t least_elements_to_pack = 1 << 10;
 
 Tensor readable(const Tensor& x) {
   const Strides& strides = x.strides();
@@ -44,6 +48,31 @@ std::vector<std::int64_t> offsets(const Tensor& x, const Shape& batch) {
   return result;
 }
 
+// A product of few rows costs less than packing its right operand, and so is worth doing only with
+// one that is kept. False where there is none.
+bool multiply_packed(const Tensor& a, const Tensor& b, bool add, const Tensor& c) {
+  if (a.size(0) > most_rows_to_pack || a.size(0) == 0 || b.numel() < least_elements_to_pack) {
+    return false;
+  }
+  if (a.strides()[1] != 1 && a.size(1) > 1) return false;
+  const auto kept = packed_if_reused(b);
+  if (!kept) return false;
+  kept->multiply_in_parallel(a.size(0), a.raw<float>(), a.strides()[0], add ? 1.0F : 0.0F,
+                             c.raw<float>(), c.size(1));
+  return true;
+}
+
+// c = a b, or c + a b, for matrices that gemm can read and a contiguous c.
+void multiply_into(const Tensor& a, const Tensor& b, bool add, const Tensor& c) {
+  dispatch_floating(a.dtype(), [&]<class T>(T) {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      if (multiply_packed(a, b, add, c)) return;
+    }
+    gemm<T>(a.size(0), b.size(1), a.size(1), matrix<T>(a, 0), matrix<T>(b, 0), add ? T{1} : T{0},
+            c.raw<T>(), b.size(1));
+  });
+}
+
 Tensor multiply(const Tensor& left, const Tensor& right, const Shape& batch) {
   const Tensor a = readable(left);
   const Tensor b = readable(right);
@@ -54,10 +83,11 @@ Tensor multiply(const Tensor& left, const Tensor& right, const Shape& batch) {
   shape.push_back(m);
   shape.push_back(n);
   Tensor c = empty(shape, a.dtype());
+  if (batch.empty()) {
+    multiply_into(a, b, false, c);
+    return c;
+  }
   dispatch_floating(a.dtype(), [&]<class T>(T) {
-    if (batch.empty()) {
-      return gemm<T>(m, n, k, matrix<T>(a, 0), matrix<T>(b, 0), T{0}, c.raw<T>(), n);
-    }
     const auto a_at = offsets(a, batch);
     const auto b_at = offsets(b, batch);
     const std::int64_t grain =
@@ -149,20 +179,46 @@ Tensor matmul(Operand a, Operand b) {
                wrt(b, [a = save(a)](const Tensor& g) { return matmul(transpose(a()), g); }));
 }
 
-Tensor linear(Operand x, Operand weight) {
+namespace {
+
+void check_linear(Operand x, Operand weight) {
+  detail::check_floating("linear", x);
   detail::check_same_dtype("linear", x, weight);
-  if (weight->rank() != 2 || x->rank() == 0 || x->size(-1) != weight->size(1)) {
-    misuse("linear", x.site(),
-           fmt::format("an input {} does not fit a weight {}", to_string(x->shape()),
-                       to_string(weight->shape())),
-           "The input is [.., in], the weight [out, in].");
-  }
+  if (weight->rank() == 2 && x->rank() > 0 && x->size(-1) == weight->size(1)) return;
+  misuse("linear", x.site(),
+         fmt::format("an input {} does not fit a weight {}", to_string(x->shape()),
+                     to_string(weight->shape())),
+         "The input is [.., in], the weight [out, in].");
+}
+
+// x [.., n] as [rows, n].
+Tensor as_rows(const Tensor& x) {
+  return reshape(x, {numel(first_sizes(x, 1)), x.size(-1)});
+}
+
+}  // namespace
+
+Tensor linear(Operand x, Operand weight) {
+  check_linear(x, weight);
   return matmul(x, {transpose(weight), x.site()});
 }
 
 Tensor linear(Operand x, Operand weight, Operand bias) {
   check_bias("linear", bias, weight);
-  return linear(x, weight) + bias;
+  check_linear(x, weight);
+  detail::check_same_dtype("linear", x, bias);
+  const Tensor rows = as_rows(x->detach());
+  // The product is added to the bias where this lies already.
+  const Tensor sum_of_both = expand(bias->detach(), {rows.size(0), bias->size(0)}).clone();
+  multiply_into(readable(rows), readable(transpose(weight->detach())), true, sum_of_both);
+  Shape shape = first_sizes(*x, 1);
+  shape.push_back(bias->size(0));
+  return apply(
+      "linear", {x, weight, bias}, reshape(sum_of_both, shape),
+      wrt(x, [w = save(*weight)](const Tensor& g) { return matmul(g, w()); }),
+      wrt(weight,
+          [x = save(*x)](const Tensor& g) { return matmul(transpose(as_rows(g)), as_rows(x())); }),
+      wrt(bias, [](const Tensor& g) { return sum(as_rows(g), {0}); }));
 }
 
 Tensor bilinear(Operand a, Operand b, Operand weight) {

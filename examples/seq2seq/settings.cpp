@@ -36,7 +36,7 @@ std::vector<Setting> make_settings() {
        model},
       {"attention", "", "SCORE",
        "additive, dot, general, scaled, multihead or none [additive, transformer: multihead]",
-       one_of({"additive", "dot", "general", "scaled", "multihead", "none"}), model},
+       one_of({"additive", "dot", "general", "scaled", "multihead", "none", "fixed"}), model},
       {"attend", "before", "WHEN",
        "before or after the decoder's step: Bahdanau's decoder, or Luong's with input feeding",
        one_of({"before", "after"}), model},

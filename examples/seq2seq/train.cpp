@@ -70,7 +70,7 @@ nn::TrainerOptions trainer_options(const Settings& settings, const Task& task) {
   return options;
 }
 
-nn::TrainingLimits limits(const Settings& settings) {
+nn::TrainingLimits training_limits(const Settings& settings) {
   return {settings.whole("steps"), settings.whole("epochs"), settings.whole("patience"),
           settings.real("stop-at") / 100};
 }
@@ -247,7 +247,7 @@ int train(const TrainOptions& options) {
   if (!options.quiet) introduce(settings, task, trainer, model, output);
 
   const std::int64_t before = trainer.steps();
-  const nn::Ending ending = session.run(limits(settings));
+  const nn::Ending ending = session.run(training_limits(settings));
   output.save_at_last(session.checkpoint());
   if (ending == nn::Ending::stopped) {
     say_how_to_resume(options.program, trainer, output.path());

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "autograd/fused/adam.h"
 #include "autograd/ops.h"
 
 namespace attune::optim {
@@ -11,7 +12,7 @@ double gradient_norm(const std::vector<Tensor>& parameters) {
   double total = 0;
   for (const Tensor& parameter : parameters) {
     const Tensor gradient = parameter.grad();
-    if (gradient.defined()) total += sum(square(gradient)).item();
+    if (gradient.defined()) total += sum_of_squares(gradient);
   }
   return std::sqrt(total);
 }

@@ -14,6 +14,7 @@
 #include "autograd/op.h"
 #include "tests/autograd/live.h"
 #include "tests/autograd/misuse.h"
+#include "tests/difference.h"
 
 namespace attune {
 namespace {
@@ -22,11 +23,6 @@ using doctest::Approx;
 using doctest::Contains;
 using testing::check_misuse;
 using testing::NothingLeft;
-using Doubles = std::vector<double>;
-
-Doubles values(const Tensor& tensor) {
-  return tensor.to_vector<double>();
-}
 
 // A differentiable leaf of float64.
 Tensor leaf(std::initializer_list<NestedNumbers> rows) {

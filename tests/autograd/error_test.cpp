@@ -16,12 +16,12 @@ namespace {
 using testing::check_misuse;
 
 // "error_test.cpp:42", for the line of the call.
-std::string line(Site site = Site::current()) {
+std::string site_of_call(Site site = Site::current()) {
   return to_string(site);
 }
 
 TEST_CASE("a site is the file's name and the line") {
-  CHECK(line() == "error_test.cpp:" + std::to_string(__LINE__));
+  CHECK(site_of_call() == "error_test.cpp:" + std::to_string(__LINE__));
 }
 
 TEST_CASE("misuse() puts the sentence together") {

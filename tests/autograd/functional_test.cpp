@@ -16,11 +16,6 @@ namespace {
 using doctest::Approx;
 using doctest::Contains;
 using testing::NothingLeft;
-using Doubles = std::vector<double>;
-
-Doubles values(const Tensor& tensor) {
-  return tensor.to_vector<double>();
-}
 
 Tensor vector(std::initializer_list<NestedNumbers> numbers) {
   return tensor(numbers, DType::float64);

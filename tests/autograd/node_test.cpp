@@ -9,17 +9,13 @@
 
 #include "autograd/op.h"
 #include "tests/autograd/live.h"
+#include "tests/difference.h"
 
 namespace attune {
 namespace {
 
 using doctest::Contains;
 using testing::NothingLeft;
-using Doubles = std::vector<double>;
-
-Doubles values(const Tensor& tensor) {
-  return tensor.to_vector<double>();
-}
 
 const Node& node_of(const Tensor& tensor) {
   return *tensor.body().node;

@@ -12,17 +12,13 @@
 #include "autograd/ops.h"
 #include "autograd/random.h"
 #include "tests/autograd/misuse.h"
+#include "tests/difference.h"
 
 namespace attune {
 namespace {
 
 using doctest::Contains;
 using testing::check_misuse;
-using Doubles = std::vector<double>;
-
-Doubles values(const Tensor& tensor) {
-  return tensor.to_vector<double>();
-}
 
 // Factories.
 

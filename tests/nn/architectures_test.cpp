@@ -16,7 +16,7 @@ using namespace attune::nn;
 
 namespace {
 
-constexpr std::int64_t bos = 1, eos = 2;
+constexpr std::int64_t begin_id = 1, end_id = 2;
 
 struct Kind {
   Architecture architecture;
@@ -27,11 +27,13 @@ struct Kind {
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all{
       {Architecture::gru, Attention::none},
+      {Architecture::gru, Attention::fixed},
       {Architecture::gru, Attention::additive},
       {Architecture::gru, Attention::multihead},
       {Architecture::gru, Attention::dot, Attending::after},
       {Architecture::gru, Attention::multihead, Attending::after},
       {Architecture::lstm, Attention::none},
+      {Architecture::lstm, Attention::fixed},
       {Architecture::lstm, Attention::additive},
       {Architecture::lstm, Attention::general, Attending::after},
       {Architecture::transformer, Attention::multihead},
@@ -151,7 +153,7 @@ TEST_CASE("every kind of model learns a batch by heart, and decodes it in any co
     const Seq2Seq model = trained(kind);
     const Batch batch = copies();
     const std::vector<std::vector<std::int64_t>> right{{3, 4, 5, 6}, {6}, {4, 4, 3}};
-    const DecodeOptions options{.bos = bos, .eos = eos, .max_length = 8, .beam = 1};
+    const DecodeOptions options{.bos = begin_id, .eos = end_id, .max_length = 8, .beam = 1};
     const auto together = greedy(model, batch.source, batch.source_lengths, options);
     for (std::size_t row = 0; row < right.size(); ++row) {
       CAPTURE(row);

@@ -14,14 +14,9 @@ using namespace attune::nn;
 
 namespace {
 
-constexpr std::uint64_t seed = 11;
-constexpr double tolerance = 1e-12;
-constexpr Attention all_kinds[] = {Attention::additive, Attention::dot, Attention::general,
-                                   Attention::scaled};
-
-Tensor random(const Shape& shape) {
-  return randn(shape, 0, 1, DType::float64);
-}
+constexpr std::uint64_t attention_seed = 11;
+constexpr Attention all_scores[] = {Attention::additive, Attention::dot, Attention::general,
+                                    Attention::scaled};
 
 // dot and scaled need keys of the queries' size.
 std::int64_t key_size_for(Attention kind) {
@@ -73,13 +68,13 @@ double score_by_loop(Attention kind, const Score& score, const Tensor& query, co
 }  // namespace
 
 TEST_CASE("every score is its equation, for any leading dimensions") {
-  manual_seed(seed);
-  CAPTURE(seed);
-  for (const Attention kind : all_kinds) {
+  manual_seed(attention_seed);
+  CAPTURE(attention_seed);
+  for (const Attention kind : all_scores) {
     CAPTURE(name_of(kind));
     const auto score = score_of(kind);
-    const Tensor queries = random({2, 4, 5});
-    const Tensor keys = random({2, 6, key_size_for(kind)});
+    const Tensor queries = random_doubles({2, 4, 5});
+    const Tensor keys = random_doubles({2, 6, key_size_for(kind)});
     const Tensor scores = score->scores(queries, score->prepare(keys));
     REQUIRE(scores.shape() == Shape{2, 4, 6});
     for (std::int64_t b = 0; b < 2; ++b) {
@@ -101,14 +96,14 @@ TEST_CASE("every score is its equation, for any leading dimensions") {
 
 TEST_CASE(
     "the weights of each query sum to 1, and the context is the weighted mean of the values") {
-  manual_seed(seed);
-  CAPTURE(seed);
-  for (const Attention kind : all_kinds) {
+  manual_seed(attention_seed);
+  CAPTURE(attention_seed);
+  for (const Attention kind : all_scores) {
     CAPTURE(name_of(kind));
     const auto score = score_of(kind);
-    const Tensor keys = random({2, 6, key_size_for(kind)});
-    const Tensor values = random({2, 6, 7});
-    const Tensor queries = random({2, 4, 5}) * 20;  // far from uniform weights
+    const Tensor keys = random_doubles({2, 6, key_size_for(kind)});
+    const Tensor values = random_doubles({2, 6, 7});
+    const Tensor queries = random_doubles({2, 4, 5}) * 20;  // far from uniform weights
     const Tensor mask = padding_mask(from_vector(std::vector<std::int64_t>{6, 2}, {2}), 6);
     const Attended seen = attend(*score, queries, keys, values, mask);
     CHECK(seen.weights.shape() == Shape{2, 4, 6});
@@ -124,17 +119,17 @@ TEST_CASE(
 }
 
 TEST_CASE("a masked position changes no bit of a value or a gradient") {
-  manual_seed(seed);
-  CAPTURE(seed);
-  for (const Attention kind : all_kinds) {
+  manual_seed(attention_seed);
+  CAPTURE(attention_seed);
+  for (const Attention kind : all_scores) {
     CAPTURE(name_of(kind));
     const auto score = score_of(kind);
     const Tensor mask = padding_mask(from_vector(std::vector<std::int64_t>{4, 1, 0}, {3}), 4);
     const Tensor masked = transpose(mask);  // [batch, keys, 1]
-    const Tensor keys = random({3, 4, key_size_for(kind)});
-    const Tensor values = random({3, 4, 2});
-    const Tensor queries = random({3, 2, 5});
-    const Tensor by_context = random({3, 2, 2});
+    const Tensor keys = random_doubles({3, 4, key_size_for(kind)});
+    const Tensor values = random_doubles({3, 4, 2});
+    const Tensor queries = random_doubles({3, 2, 5});
+    const Tensor by_context = random_doubles({3, 2, 2});
 
     struct Run {
       Attended seen;
@@ -176,14 +171,15 @@ TEST_CASE("a masked position changes no bit of a value or a gradient") {
 }
 
 TEST_CASE("every score passes gradcheck and gradgradcheck, parameters and masks included") {
-  manual_seed(seed);
-  CAPTURE(seed);
+  manual_seed(attention_seed);
+  CAPTURE(attention_seed);
   const Tensor mask = padding_mask(from_vector(std::vector<std::int64_t>{3, 1}, {2}), 3);
-  for (const Attention kind : all_kinds) {
+  for (const Attention kind : all_scores) {
     CAPTURE(name_of(kind));
     const auto score = score_of(kind);
-    std::vector<Tensor> inputs{random({2, 2, 5}), random({2, 3, key_size_for(kind)}),
-                               random({2, 3, 2})};
+    std::vector<Tensor> inputs{random_doubles({2, 2, 5}),
+                               random_doubles({2, 3, key_size_for(kind)}),
+                               random_doubles({2, 3, 2})};
     for (Tensor& input : inputs) input.requires_grad_();
     for (const Tensor& parameter : score->parameters()) inputs.push_back(parameter);
     const auto f = [&](const std::vector<Tensor>& x) {
@@ -215,11 +211,12 @@ TEST_CASE("padding_mask is true at and past each length") {
 }
 
 TEST_CASE("kinds of attention by name") {
-  for (const Attention kind : all_kinds) CHECK(attention_by_name(name_of(kind)) == kind);
+  for (const Attention kind : all_scores) CHECK(attention_by_name(name_of(kind)) == kind);
   CHECK(attention_by_name("none") == Attention::none);
+  CHECK(attention_by_name("fixed") == Attention::fixed);
   CHECK_THROWS_WITH_AS(attention_by_name("bilinear"),
                        "'bilinear' is no kind of attention. Choose none, additive, dot, general, "
-                       "scaled or multihead.",
+                       "scaled, multihead or fixed.",
                        Error);
   CHECK_THROWS_WITH_AS(make_score(Attention::none, 1, 1, 1),
                        doctest::Contains("choose additive, dot, general or scaled"), Error);

@@ -13,13 +13,7 @@
 using namespace attune;
 using namespace attune::nn;
 
-namespace {
-
-Tensor ids(const std::vector<std::int64_t>& values) {
-  return from_vector(values, {static_cast<std::int64_t>(values.size())});
-}
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("Linear is x W^T + b over any leading dimensions") {
   manual_seed(31);
@@ -55,16 +49,16 @@ TEST_CASE("Embedding looks rows up, and its padding stays zero without gradient"
   manual_seed(33);
   const Embedding embedding(5, 3, 0);
   CHECK(amax(abs(select(embedding.weight, 0, 0))).item() == 0);
-  const Tensor rows = embedding.forward(ids({4, 0, 4, 1}));
+  const Tensor rows = embedding.forward(from_list({4, 0, 4, 1}));
   CHECK(difference(select(rows, 0, 0), select(embedding.weight, 0, 4)) == 0);
   CHECK(difference(select(rows, 0, 3), select(embedding.weight, 0, 1)) == 0);
   sum(rows).backward();
   const Tensor counts = tensor({0, 1, 0, 0, 2});
   CHECK(difference(embedding.weight.grad(), expand(unsqueeze(counts, 1), {5, 3})) == 0);
-  CHECK_THROWS_WITH_AS(embedding.forward(ids({5})), doctest::Contains("5"), Error);
+  CHECK_THROWS_WITH_AS(embedding.forward(from_list({5})), doctest::Contains("5"), Error);
 
   const Embedding without_padding(2, 2);
-  sum(without_padding.forward(ids({0}))).backward();
+  sum(without_padding.forward(from_list({0}))).backward();
   CHECK(without_padding.weight.grad().at({0, 0}) == 1);
 }
 
@@ -189,7 +183,7 @@ TEST_CASE("an output layer that shares the embedding's weight learns it together
   const Tied tied;
   CHECK(tied.parameter_count() == 5 * 3 + 5);
   CHECK(tied.named_parameters().size() == 3);
-  const Tensor tokens = ids({1, 4}), next = ids({4, 2});
+  const Tensor tokens = from_list({1, 4}), next = from_list({4, 2});
   cross_entropy(tied.output.forward(tied.table.forward(tokens)), next).backward();
 
   // The same with two weights of equal values: the gradients add up.

@@ -13,8 +13,6 @@ using namespace attune::nn;
 
 namespace {
 
-constexpr double tolerance = 1e-12;
-
 // nn.LSTM(bidirectional=True) on packed sequences, and steps of
 //
 //     s, c = cell([e(y), a], (s, c));  w = softmax(s W o);  a = tanh(combine([w o, s]))

@@ -12,8 +12,6 @@ using namespace attune::nn;
 
 namespace {
 
-constexpr double tolerance = 1e-12;
-
 // nn.TransformerEncoder and nn.TransformerDecoder of two layers that are normalised first, with a
 // norm at the end, on embeddings times sqrt(features) and sinusoidal positions; without dropout,
 // and filled as below. The gradients are of sum(logits * sines of phase 300).

@@ -20,7 +20,7 @@ using attune::data::Vocabulary;
 
 namespace {
 
-const std::vector<Pair> pairs{{"abc", "cba"}, {"d", "d"}, {"ab", "ba"}, {"dca", "acd"}};
+const std::vector<Pair> known_pairs{{"abc", "cba"}, {"d", "d"}, {"ab", "ba"}, {"dca", "acd"}};
 const std::vector<Pair> word_pairs{{"the cold sea", "das kalte meer"},
                                    {"the sea", "das meer"},
                                    {"the old sea is cold", "das alte meer ist kalt"}};
@@ -31,7 +31,7 @@ Vocabulary vocabulary_of(const std::vector<Pair>& from, std::string Pair::*side,
   return Vocabulary(counts);
 }
 
-// A translator in evaluation mode that knows the given pairs by heart.
+// A translator in evaluation mode that knows the given known_pairs by heart.
 Translator trained(const std::vector<Pair>& on, Tokens tokens,
                    Attention attention = Attention::additive) {
   manual_seed(51);
@@ -58,7 +58,7 @@ Translator trained(const std::vector<Pair>& on, Tokens tokens,
 }
 
 const Translator& reverser() {
-  static const Translator translator = trained(pairs, Tokens::character);
+  static const Translator translator = trained(known_pairs, Tokens::character);
   return translator;
 }
 
@@ -72,7 +72,7 @@ Checkpoint checkpoint_of(const Translator& translator) {
   return checkpoint;
 }
 
-// Many pairs of many lengths, which the model has not seen.
+// Many known_pairs of many lengths, which the model has not seen.
 std::vector<Pair> random_pairs(std::size_t count) {
   Generator generator(52);
   std::vector<Pair> result;
@@ -232,7 +232,7 @@ TEST_CASE("an evaluation is the metrics of the translations") {
   CHECK(evaluation.bleu == 0);
 }
 
-TEST_CASE("a model that knows the pairs by heart has a perfect evaluation") {
+TEST_CASE("a model that knows the known_pairs by heart has a perfect evaluation") {
   const Evaluation evaluation = trained(word_pairs, Tokens::word).evaluate(word_pairs);
   CHECK(evaluation.exact_match == 1);
   CHECK(evaluation.token_accuracy == 1);

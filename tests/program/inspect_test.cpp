@@ -9,9 +9,9 @@ using namespace attune;
 
 namespace {
 
-class Models : public Sandbox {
+class InspectedModels : public Sandbox {
  public:
-  Models() {
+  InspectedModels() {
     nn::Checkpoint checkpoint = reversing_model();
     checkpoint.task = {{"seed", "7"}, {"data", "pairs.tsv"}, {"valid", ""}};
     checkpoint.training = nn::TrainingState{};
@@ -23,8 +23,8 @@ class Models : public Sandbox {
   }
 };
 
-const Models& sandbox() {
-  static const Models models;
+const InspectedModels& inspected() {
+  static const InspectedModels models;
   return models;
 }
 
@@ -35,7 +35,7 @@ bool contains(const std::string& text, const char* part) {
 }  // namespace
 
 TEST_CASE("options, task, training, vocabularies and parameters are shown") {
-  const Outcome outcome = sandbox().run("inspect");
+  const Outcome outcome = inspected().run("inspect");
   CHECK(outcome.status == 0);
   CHECK(outcome.err == "");
   for (const char* const line :
@@ -57,8 +57,8 @@ TEST_CASE("the parameter table has shapes, counts, moments and a total") {
     if (name == "output.bias")
       tensor = from_vector(std::vector<float>{1, 1, 1, 1, 1, 3, 3, 3, 3, 3}, {10});
   }
-  nn::save_checkpoint(sandbox().path("changed.safetensors"), checkpoint);
-  const std::string out = sandbox().run("inspect changed.safetensors").out;
+  nn::save_checkpoint(inspected().path("changed.safetensors"), checkpoint);
+  const std::string out = inspected().run("inspect changed.safetensors").out;
   const std::size_t at = out.find("output.bias ");
   REQUIRE(at != std::string::npos);
   const std::string line = out.substr(at, out.find('\n', at) - at);
@@ -79,22 +79,22 @@ TEST_CASE("a long vocabulary is cut short, unless all of it is wanted") {
   for (auto& [name, tensor] : checkpoint.parameters) {
     if (name == "source_embedding.weight") tensor = zeros({404, 8});
   }
-  nn::save_checkpoint(sandbox().path("many.safetensors"), checkpoint);
-  const std::string brief = sandbox().run("inspect many.safetensors").out;
+  nn::save_checkpoint(inspected().path("many.safetensors"), checkpoint);
+  const std::string brief = inspected().run("inspect many.safetensors").out;
   CHECK(contains(brief, "Source vocabulary: 404 tokens\n"));
   CHECK(contains(brief, " more; --vocabulary shows all\n"));
   CHECK(!contains(brief, "word399"));
-  const std::string whole = sandbox().run("inspect --vocabulary many.safetensors").out;
+  const std::string whole = inspected().run("inspect --vocabulary many.safetensors").out;
   CHECK(contains(whole, "       0  <pad>\n"));
   CHECK(contains(whole, "word399"));
   CHECK(!contains(whole, "shows all"));
 }
 
 TEST_CASE("what is no checkpoint is named in one sentence") {
-  sandbox().write("text", "this is no checkpoint, but has some length");
+  inspected().write("text", "this is no checkpoint, but has some length");
   for (const char* const file : {"none", ".", "text"}) {
     CAPTURE(file);
-    const Outcome outcome = sandbox().run(std::string("inspect ") + file);
+    const Outcome outcome = inspected().run(std::string("inspect ") + file);
     CHECK(outcome.status == 1);
     CHECK(outcome.out == "");
     CHECK(outcome.err.starts_with(std::string("seq2seq: ") + file + ": "));

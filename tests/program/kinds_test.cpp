@@ -33,9 +33,10 @@ std::vector<Kind> kinds() {
                         {"", Architecture::gru, Attention::additive}};
   for (const auto architecture :
        {Architecture::gru, Architecture::lstm, Architecture::transformer}) {
-    for (const auto attention : {Attention::none, Attention::additive, Attention::dot,
-                                 Attention::general, Attention::scaled, Attention::multihead}) {
-      if (architecture == Architecture::transformer && attention == Attention::none) continue;
+    for (const auto attention :
+         {Attention::none, Attention::fixed, Attention::additive, Attention::dot,
+          Attention::general, Attention::scaled, Attention::multihead}) {
+      if (architecture == Architecture::transformer && !nn::attends_by(attention)) continue;
       const std::string options = fmt::format("--model {} --attention {}",
                                               nn::name_of(architecture), nn::name_of(attention));
       all.push_back({options, architecture, attention});
@@ -63,7 +64,7 @@ TEST_CASE("every kind of model trains, translates, shows where it looks, and is 
     const Outcome beam = sandbox.run("translate -m a.safetensors --beam 3 --max-length 5 may");
     CHECK(beam.out != "");
     const Outcome shown = sandbox.run("translate -a -m a.safetensors --max-length 5 may");
-    const bool blind = kind.attention == nn::Attention::none;
+    const bool blind = !nn::attends_by(kind.attention);
     CHECK(has(shown.err, "has no attention to show") == blind);
     const Outcome inspected = sandbox.run("inspect a.safetensors");
     CHECK(has(inspected.out, fmt::format("  {:<22} {}\n", "kind", nn::name_of(kind.architecture))));

@@ -17,16 +17,16 @@ using namespace attune;
 namespace {
 
 // A sandbox with the models that the tests use.
-class Models : public Sandbox {
+class TranslatedModels : public Sandbox {
  public:
-  Models() {
+  TranslatedModels() {
     nn::save_checkpoint(path("dates.safetensors"), reversing_model());
     nn::save_checkpoint(path("words.safetensors"), german_model());
   }
 };
 
-const Models& sandbox() {
-  static const Models models;
+const TranslatedModels& models() {
+  static const TranslatedModels models;
   return models;
 }
 
@@ -40,22 +40,22 @@ std::vector<std::string> lines_of(const std::string& text) {
 }  // namespace
 
 TEST_CASE("an argument is a text, and each gets a line") {
-  const Outcome one = sandbox().run("translate abc");
+  const Outcome one = models().run("translate abc");
   CHECK(one.status == 0);
   CHECK(one.out == "cba\n");
   CHECK(one.err == "");
-  const Outcome three = sandbox().run("translate d abc '你 b'");
+  const Outcome three = models().run("translate d abc '你 b'");
   CHECK(three.status == 0);
   CHECK(three.out == "d\ncba\nb 你\n");
-  CHECK(sandbox().run("translate --model words.safetensors 'the  cold sea'").out ==
+  CHECK(models().run("translate --model words.safetensors 'the  cold sea'").out ==
         "das kalte meer\n");
 }
 
 TEST_CASE("stdin is answered line by line, whatever its line ends") {
-  sandbox().write("input",
-                  "\xEF\xBB\xBF"
-                  "abc\r\n\nd\n你 b");
-  const Outcome outcome = sandbox().run("translate < input");
+  models().write("input",
+                 "\xEF\xBB\xBF"
+                 "abc\r\n\nd\n你 b");
+  const Outcome outcome = models().run("translate < input");
   CHECK(outcome.status == 0);
   CHECK(outcome.out == "cba\n\nd\nb 你\n");
   CHECK(outcome.err == "");
@@ -71,7 +71,7 @@ TEST_CASE("an answer is there before the next question") {
     dup2(from[1], STDOUT_FILENO);
     for (const int end : {to[0], to[1], from[0], from[1]}) close(end);
     execl(ATTUNE_SEQ2SEQ, "seq2seq", "translate", "--model",
-          sandbox().path("dates.safetensors").c_str(), static_cast<char*>(nullptr));
+          models().path("dates.safetensors").c_str(), static_cast<char*>(nullptr));
     _exit(127);
   }
   close(to[0]);
@@ -92,8 +92,8 @@ TEST_CASE("an answer is there before the next question") {
 }
 
 TEST_CASE("a bad line costs nothing but its own answer") {
-  sandbox().write("input", "abc\nabx\xC3\xA9\nab\xFF\n" + std::string(50, 'a') + "\nd\n");
-  const Outcome outcome = sandbox().run("translate < input");
+  models().write("input", "abc\nabx\xC3\xA9\nab\xFF\n" + std::string(50, 'a') + "\nd\n");
+  const Outcome outcome = models().run("translate < input");
   CHECK(outcome.status == 1);
   const std::vector<std::string> lines = lines_of(outcome.out);
   REQUIRE(lines.size() == 5);
@@ -112,10 +112,10 @@ TEST_CASE("a bad line costs nothing but its own answer") {
 }
 
 TEST_CASE("complaints about arguments name them by number, a single one needs no name") {
-  const Outcome two = sandbox().run("translate abc xyz");
+  const Outcome two = models().run("translate abc xyz");
   CHECK(two.status == 1);
   CHECK(two.err.starts_with("argument 2: the model does not know \"x\", \"y\", \"z\""));
-  const Outcome one = sandbox().run("translate abx");
+  const Outcome one = models().run("translate abx");
   CHECK(one.status == 1);
   CHECK(lines_of(one.out).size() == 1);
   CHECK(one.err.starts_with("seq2seq: the model does not know \"x\""));
@@ -123,15 +123,15 @@ TEST_CASE("complaints about arguments name them by number, a single one needs no
 }
 
 TEST_CASE("what is doubtful by default can be allowed") {
-  const Outcome unknown = sandbox().run("translate --allow-unknown abx");
+  const Outcome unknown = models().run("translate --allow-unknown abx");
   CHECK(unknown.status == 0);
   CHECK(unknown.err == "");
-  CHECK(sandbox().run("translate aaaaaaa").status == 1);
-  CHECK(sandbox().run("translate --max-source 7 aaaaaaa").err.find("trained on") ==
+  CHECK(models().run("translate aaaaaaa").status == 1);
+  CHECK(models().run("translate --max-source 7 aaaaaaa").err.find("trained on") ==
         std::string::npos);
-  CHECK(sandbox().run("translate --max-source 2 abc").err ==
+  CHECK(models().run("translate --max-source 2 abc").err ==
         "seq2seq: the text has 3 tokens, and --max-source allows 2\n");
-  const Outcome cut = sandbox().run("translate --max-length 2 abc");
+  const Outcome cut = models().run("translate --max-length 2 abc");
   CHECK(cut.out == "cb\n");
   CHECK(cut.status == 1);
   CHECK(cut.err ==
@@ -140,7 +140,7 @@ TEST_CASE("what is doubtful by default can be allowed") {
 }
 
 TEST_CASE("the best answers in order, with their scores") {
-  const Outcome outcome = sandbox().run("translate --n-best 3 --scores --beam 4 abc d");
+  const Outcome outcome = models().run("translate --n-best 3 --scores --beam 4 abc d");
   CHECK(outcome.status == 0);
   const std::vector<std::string> lines = lines_of(outcome.out);
   REQUIRE(lines.size() == 8);
@@ -155,26 +155,26 @@ TEST_CASE("the best answers in order, with their scores") {
 }
 
 TEST_CASE("there must be something to translate, and a model to do it") {
-  CHECK(sandbox().run("translate").err ==
+  CHECK(models().run("translate").err ==
         "seq2seq: stdin: is empty; give one text a line, or texts as arguments\n");
-  CHECK(sandbox().run("translate < .").err == "seq2seq: stdin: cannot be read: Is a directory\n");
+  CHECK(models().run("translate < .").err == "seq2seq: stdin: cannot be read: Is a directory\n");
   for (const char* const model : {"none", ".", "text", "short"}) {
     CAPTURE(model);
-    sandbox().write("text", "this is no checkpoint, but has some length");
-    sandbox().write("short", sandbox().read("dates.safetensors").substr(0, 2500));
-    const Outcome outcome = sandbox().run(std::string("translate abc --model ") + model);
+    models().write("text", "this is no checkpoint, but has some length");
+    models().write("short", models().read("dates.safetensors").substr(0, 2500));
+    const Outcome outcome = models().run(std::string("translate abc --model ") + model);
     CHECK(outcome.status == 1);
     CHECK(outcome.out == "");
     CHECK(outcome.err.starts_with(std::string("seq2seq: ") + model + ": "));
     CHECK(lines_of(outcome.err).size() == 1);
   }
-  CHECK(sandbox().run("translate abc --model none").err ==
+  CHECK(models().run("translate abc --model none").err ==
         "seq2seq: none: there is no such file; make it with `seq2seq train`, or name another "
         "model\n");
 }
 
 TEST_CASE("a full disk is an error at the first answer") {
-  const Outcome outcome = sandbox().run("translate abc d > /dev/full");
+  const Outcome outcome = models().run("translate abc d > /dev/full");
   CHECK(outcome.status == 1);
   CHECK(outcome.err == "seq2seq: stdout: cannot be written: No space left on device\n");
 }
@@ -184,7 +184,7 @@ TEST_CASE("option values that make no sense are refused") {
        {"--beam 0", "--beam x", "--n-best 0", "--max-length 0", "--max-source -1",
         "--length-penalty nan", "--length-penalty -1", "--no-such-option"}) {
     CAPTURE(option);
-    const Outcome outcome = sandbox().run(std::string("translate abc ") + option);
+    const Outcome outcome = models().run(std::string("translate abc ") + option);
     CHECK(outcome.status != 0);
     CHECK(outcome.out == "");
     CHECK(outcome.err != "");
@@ -192,7 +192,7 @@ TEST_CASE("option values that make no sense are refused") {
 }
 
 TEST_CASE("the heat map has a column a source token and a row a target token") {
-  const Outcome outcome = sandbox().run("translate --attention '你 b'");
+  const Outcome outcome = models().run("translate --attention '你 b'");
   CHECK(outcome.status == 0);
   const std::vector<std::string> lines = lines_of(outcome.out);
   REQUIRE(lines.size() == 6);
@@ -206,7 +206,7 @@ TEST_CASE("the heat map has a column a source token and a row a target token") {
 
 TEST_CASE("the shade of a cell tells its weight") {
   const nn::Translation known = nn::Translator(reversing_model()).translate("dca");
-  const std::vector<std::string> lines = lines_of(sandbox().run("translate -a dca").out);
+  const std::vector<std::string> lines = lines_of(models().run("translate -a dca").out);
   REQUIRE(lines.size() == 2 + known.weights.size() + 1);
   for (std::size_t row = 0; row < known.weights.size(); ++row) {
     std::string expected = known.target_tokens[row] + ' ';
@@ -221,11 +221,11 @@ TEST_CASE("the shade of a cell tells its weight") {
     expected.erase(expected.find_last_not_of(' ') + 1);
     CHECK(lines[2 + row] == expected);
   }
-  CHECK(sandbox().run("translate -a d").out == "d\n  d\nd ██\n\n");
+  CHECK(models().run("translate -a d").out == "d\n  d\nd ██\n\n");
 }
 
 TEST_CASE("words read downwards above their columns") {
-  const Outcome outcome = sandbox().run("translate -a -m words.safetensors 'the old sea is cold'");
+  const Outcome outcome = models().run("translate -a -m words.safetensors 'the old sea is cold'");
   const std::vector<std::string> lines = lines_of(outcome.out);
   REQUIRE(lines.size() == 1 + 4 + 5 + 1);
   CHECK(lines[1] == "             c");
@@ -245,7 +245,7 @@ TEST_CASE("a source that is too long for the terminal is cut into pieces") {
     return header;
   };
   const Outcome outcome =
-      sandbox().run("translate -a --max-source 200 --max-length 1 " + text + " 2>/dev/null");
+      models().run("translate -a --max-source 200 --max-length 1 " + text + " 2>/dev/null");
   const std::vector<std::string> lines = lines_of(outcome.out);
   REQUIRE(lines.size() == 1 + 3 * 2 + 2 + 1);
   CHECK(lines[1] == "  " + joined(39));
@@ -254,7 +254,7 @@ TEST_CASE("a source that is too long for the terminal is cut into pieces") {
   for (const std::string& line : lines) CHECK(data::display_width(line) <= 80);
   // One column a cell where that is what it takes.
   const std::vector<std::string> narrow = lines_of(
-      sandbox().run("translate -a --max-source 200 --max-length 1 " + text.substr(0, 60)).out);
+      models().run("translate -a --max-source 200 --max-length 1 " + text.substr(0, 60)).out);
   REQUIRE(narrow.size() == 4);
   CHECK(narrow[1] == "  " + text.substr(0, 60));
 }
@@ -266,10 +266,10 @@ TEST_CASE("a terminal gets colours, unless the user wants none") {
   }
   const auto in_terminal = [](const std::string& environment) {
     const std::string command = environment + " '" ATTUNE_SEQ2SEQ "' translate -a d";
-    sandbox().write("in_terminal.sh", "script -qec \"" + command + "\" /dev/null > picture\n");
+    models().write("in_terminal.sh", "script -qec \"" + command + "\" /dev/null > picture\n");
     REQUIRE(std::system(
-                ("cd '" + sandbox().path("") + "' && sh in_terminal.sh </dev/null").c_str()) == 0);
-    return sandbox().read("picture");
+                ("cd '" + models().path("") + "' && sh in_terminal.sh </dev/null").c_str()) == 0);
+    return models().read("picture");
   };
   const std::string coloured = in_terminal("TERM=xterm-256color NO_COLOR=");
   CHECK(coloured.find("\x1b[48;5;") != std::string::npos);
@@ -283,10 +283,10 @@ TEST_CASE("a terminal gets colours, unless the user wants none") {
 
 TEST_CASE("a model without attention has none to show") {
   nn::save_checkpoint(
-      sandbox().path("blind.safetensors"),
+      models().path("blind.safetensors"),
       trained_checkpoint(reversals(), data::Tokens::character, nn::Attention::none));
-  CHECK(sandbox().run("translate -m blind.safetensors abc").out == "cba\n");
-  const Outcome outcome = sandbox().run("translate --attention -m blind.safetensors abc");
+  CHECK(models().run("translate -m blind.safetensors abc").out == "cba\n");
+  const Outcome outcome = models().run("translate --attention -m blind.safetensors abc");
   CHECK(outcome.status == 1);
   CHECK(outcome.err ==
         "seq2seq: blind.safetensors: has no attention to show, it was trained with --attention "
@@ -294,7 +294,7 @@ TEST_CASE("a model without attention has none to show") {
 }
 
 TEST_CASE("help tells of every option") {
-  const Outcome outcome = sandbox().run("translate --help");
+  const Outcome outcome = models().run("translate --help");
   CHECK(outcome.status == 0);
   for (const char* const option :
        {"--model", "--beam", "--length-penalty", "--max-length", "--n-best", "--scores",

@@ -18,12 +18,6 @@ using namespace attune;
 
 namespace {
 
-constexpr double tolerance = 1e-12;
-
-Tensor random(const Shape& shape) {
-  return randn(shape, 0, 1, DType::float64);
-}
-
 // Leaves of the same elements, so that each of two computations has gradients of its own.
 std::vector<Tensor> leaves(const std::vector<Tensor>& values) {
   std::vector<Tensor> result;
@@ -62,10 +56,10 @@ Case random_case(std::int64_t batch, std::int64_t time, std::int64_t hidden, boo
     if (batch > 1) lengths[1] = time;
     c.lengths = from_vector(lengths, {batch});
   }
-  c.inputs = {random({batch, time, 3 * hidden}), random({batch, hidden}),
-              random({3 * hidden, hidden}), random({3 * hidden})};
-  c.by_output = random({batch, time, hidden});
-  c.by_state = random({batch, hidden});
+  c.inputs = {random_doubles({batch, time, 3 * hidden}), random_doubles({batch, hidden}),
+              random_doubles({3 * hidden, hidden}), random_doubles({3 * hidden})};
+  c.by_output = random_doubles({batch, time, hidden});
+  c.by_state = random_doubles({batch, hidden});
   return c;
 }
 
@@ -157,7 +151,7 @@ TEST_CASE("gru_sequence: the recorded gradient has the composition's derivative"
     if (c.batch > 6) continue;
     INFO(describe(c));
     std::vector<Tensor> directions;
-    for (const Tensor& input : c.inputs) directions.push_back(random(input.shape()));
+    for (const Tensor& input : c.inputs) directions.push_back(random_doubles(input.shape()));
     const auto second_order = [&](const std::vector<Tensor>& x, const GRUSequence& run) {
       const std::vector<Tensor> first =
           grad({loss(c, run)}, x, {.create_graph = true, .allow_unused = true});
@@ -235,9 +229,10 @@ TEST_CASE("gru_gates: the kernel and the composition agree in value and in both 
   for (const auto& [batch, hidden] : {std::pair{1, 1}, {3, 2}, {5, 17}, {0, 4}, {2, 64}}) {
     CAPTURE(batch);
     CAPTURE(hidden);
-    const std::vector<Tensor> values{random({batch, 3 * hidden}), random({batch, 3 * hidden}),
-                                     random({batch, hidden})};
-    const Tensor incoming = random({batch, hidden});
+    const std::vector<Tensor> values{random_doubles({batch, 3 * hidden}),
+                                     random_doubles({batch, 3 * hidden}),
+                                     random_doubles({batch, hidden})};
+    const Tensor incoming = random_doubles({batch, hidden});
     const std::vector<Tensor> ours = leaves(values);
     const std::vector<Tensor> theirs = leaves(values);
     const Tensor fused = gru_gates(ours[0], ours[1], ours[2]);
@@ -275,7 +270,8 @@ TEST_CASE("the fused GRU passes gradcheck and gradgradcheck") {
     CHECK(gradgradcheck(sequence, leaves(c.inputs)));
   }
   const auto gates = [](const std::vector<Tensor>& x) { return gru_gates(x[0], x[1], x[2]); };
-  const std::vector<Tensor> inputs = leaves({random({2, 9}), random({2, 9}), random({2, 3})});
+  const std::vector<Tensor> inputs =
+      leaves({random_doubles({2, 9}), random_doubles({2, 9}), random_doubles({2, 3})});
   CHECK(gradcheck(gates, inputs));
   CHECK(gradgradcheck(gates, inputs));
 }

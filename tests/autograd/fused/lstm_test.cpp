@@ -27,14 +27,14 @@ std::vector<Tensor> outputs_of(const LSTMSequence& run) {
   return {run.output, run.state, run.cell};
 }
 
-struct Case {
+struct LstmCase {
   std::int64_t batch, time, hidden;
   Tensor lengths;
   bool reverse;
 };
 
-std::vector<Case> cases() {
-  std::vector<Case> all;
+std::vector<LstmCase> cases() {
+  std::vector<LstmCase> all;
   for (const bool reverse : {false, true}) {
     all.push_back({3, 4, 2, {}, reverse});
     all.push_back({3, 4, 5, tensor({4, 0, 2}, DType::int64), reverse});
@@ -49,7 +49,7 @@ std::vector<Case> cases() {
 
 TEST_CASE("the kernel computes what the composition says, forward and backward") {
   manual_seed(91);
-  for (const Case& c : cases()) {
+  for (const LstmCase& c : cases()) {
     CAPTURE(c.batch);
     CAPTURE(c.time);
     CAPTURE(c.reverse);

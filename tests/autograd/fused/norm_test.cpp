@@ -14,8 +14,6 @@ using attune::testing::check_misuse;
 
 namespace {
 
-constexpr double tolerance = 1e-12;
-
 Tensor random_leaf(const Shape& shape) {
   return randn(shape, 0, 1, DType::float64).requires_grad_();
 }

@@ -16,7 +16,7 @@ using attune::Generator;
 
 namespace {
 
-constexpr Tokens all_kinds[] = {Tokens::character, Tokens::word, Tokens::byte};
+constexpr Tokens all_tokens[] = {Tokens::character, Tokens::word, Tokens::byte};
 
 // Characters of one to four bytes, and white space of several kinds.
 std::string random_text(Generator& generator) {
@@ -35,7 +35,7 @@ TEST_CASE("kinds of tokens are chosen by name") {
   CHECK(tokens_named("char") == Tokens::character);
   CHECK(tokens_named("word") == Tokens::word);
   CHECK(tokens_named("byte") == Tokens::byte);
-  for (const Tokens kind : all_kinds) CHECK(tokens_named(name(kind)) == kind);
+  for (const Tokens kind : all_tokens) CHECK(tokens_named(name(kind)) == kind);
   CHECK_THROWS_WITH_AS(tokens_named("words"),
                        "\"words\" is no kind of tokens; the kinds are char, word, byte", Error);
   CHECK_THROWS_AS(tokens_named(""), Error);
@@ -79,7 +79,7 @@ TEST_CASE("bytes that a model put together wrongly still give valid text") {
 }
 
 TEST_CASE("invalid text is refused with its offset, whatever the kind") {
-  for (const Tokens kind : all_kinds) {
+  for (const Tokens kind : all_tokens) {
     CAPTURE(name(kind));
     CHECK_THROWS_WITH_AS(tokenize("ab\xFF", kind),
                          "the text is not valid UTF-8 at byte 2 (0xFF); convert it first", Error);
