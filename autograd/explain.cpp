@@ -11,7 +11,7 @@
 namespace attune {
 namespace {
 
-void check(const Tensor& output, const Site& site) {
+void check_explained(const Tensor& output, const Site& site) {
   if (!output.defined()) misuse("explain", site, "there is no tensor");
   if (!output.requires_grad()) {
     misuse("explain", site, "the tensor depends on nothing that requires a gradient",
@@ -34,7 +34,7 @@ void Explanation::write(const std::string& path) const {
 }
 
 Explanation explain(const Tensor& output, const ExplainOptions& options, Site site) {
-  check(output, site);
+  check_explained(output, site);
   if (options.check) {
     misuse("explain", site, "a tensor that is there already cannot be computed again",
            "Pass a function that computes it, to have its derivatives checked.");
@@ -49,7 +49,7 @@ Explanation explain(const std::function<Tensor()>& make, const ExplainOptions& o
   const Recording recording;
   const Tensor output = make();
   const Recording::Notes* const notes = Explainer::current_notes();
-  check(output, site);
+  check_explained(output, site);
   const Generator after = default_generator();
   const Unobserved looking;
   Explainer explainer(output, options, notes);

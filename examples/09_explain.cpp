@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
 
   std::size_t wrong = 0;
   for (const Explanation::Node& node : attention.nodes) {
-    for (const Explanation::Check& check : node.checks) wrong += check.agrees() ? 0 : 1;
+    for (const Explanation::Check& check : node.checks) wrong += !check.agrees();
   }
   std::cout << attention.nodes.size() << " nodes of attention, " << wrong
             << " wrong derivatives; see " << folder << "/attention.html\n";

@@ -69,15 +69,18 @@ double norm_of_product(const Tensor& a, const Tensor& b) {
   return std::sqrt(sum(square(to(a, DType::float64) * to(b, DType::float64))).item());
 }
 
-double epsilon(DType dtype) {
-  return dtype == DType::float32 ? 0x1p-23 : 0x1p-52;
+// How exactly an op can be checked depends on the coarser of what it reads and makes.
+bool has_float32(const Op& op) {
+  const auto is_float32 = [](const Tensor& tensor) { return tensor.dtype() == DType::float32; };
+  return std::any_of(op.inputs.begin(), op.inputs.end(), is_float32) ||
+         std::any_of(op.values.begin(), op.values.end(), is_float32);
 }
 
 // Rounding asks for large steps, and kinks, which float32 values often lie near, for small ones.
-double step_for(const Tensor& tensor) {
+double step_for(const Tensor& tensor, bool float32) {
   const double n = static_cast<double>(std::max<std::int64_t>(1, tensor.numel()));
   const double size = std::sqrt(product(tensor, tensor) / n);
-  return (tensor.dtype() == DType::float32 ? 1e-3 : 1e-6) * (size > 0 ? size : 1);
+  return (float32 ? 1e-3 : 1e-6) * (size > 0 ? size : 1);
 }
 
 std::vector<Slot> slots_of(const std::vector<Tensor>& inputs) {
@@ -133,8 +136,9 @@ void find_analytic(Op& op, std::size_t place) {
     Slot& slot = op.slots[s];
     const Tensor& first = op.inputs[slot.inputs[0]];
     const Tensor direction = direction_in(first, place, s);
-    slot.step = step_for(first);
-    slot.noise = 8 * epsilon(first.dtype()) * size_of_value / slot.step;
+    slot.step = step_for(first, has_float32(op));
+    const double epsilon = has_float32(op) ? 0x1p-23 : 0x1p-52;
+    slot.noise = 8 * epsilon * size_of_value / slot.step;
     std::vector<Edge> added;
     for (const std::size_t i : slot.inputs) {
       const Tensor& input = op.inputs[i];
@@ -287,7 +291,7 @@ Explanation::Check check_of(const Op& op, const Slot& slot) {
   }
   check.analytic = slot.analytic;
   check.numeric = slot.numeric / (2 * slot.step);
-  const double relative = op.inputs[slot.inputs[0]].dtype() == DType::float32 ? 3e-2 : 1e-5;
+  const double relative = has_float32(op) ? 3e-2 : 1e-5;
   check.tolerance = relative * std::max(slot.size, std::abs(check.numeric)) + slot.noise;
   return check;
 }

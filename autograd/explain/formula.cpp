@@ -146,6 +146,11 @@ std::vector<Text> split_list(Text list) {
   return pieces;
 }
 
+// Empty where the list, of a source that is cut off, has no such piece.
+Text piece_of(const std::vector<Text>& pieces, std::size_t place) {
+  return place < pieces.size() ? pieces[place] : Text();
+}
+
 // f<..>(..) -> the arguments, where f is what the text begins with; none if it does not.
 std::optional<std::vector<Text>> arguments_of(Text call, Text f) {
   if (!call.starts_with(f)) return std::nullopt;
@@ -202,14 +207,15 @@ Text statements_before(Text function, std::size_t at) {
   while (body < function.size() && function[body] != '{') {
     body = function[body] == '(' ? after_brackets(function, body) : after_token(function, body);
   }
-  std::size_t end = ++body;
+  body = std::min(body + 1, function.size());
+  std::size_t end = body;
   for (std::size_t i = body; i < at && i < function.size();) {
     const bool nested = function[i] == '(' || function[i] == '{';
     i = nested ? after_brackets(function, i) : after_token(function, i);
     const char last = function[i - 1];
     if (i <= at && (last == ';' || last == '}')) end = i;
   }
-  return end > function.size() ? Text() : function.substr(body, end - body);
+  return function.substr(body, end - body);
 }
 
 // The statements but for those that only reject misuse.
@@ -267,13 +273,13 @@ class Cutter {
     for (std::size_t i = 1; i < arguments.size(); ++i) {
       const Text argument = arguments[i];
       if (const auto wrt = arguments_of(argument, "wrt")) {
-        add((*wrt)[0], (*wrt)[1]);
+        add(piece_of(*wrt, 0), piece_of(*wrt, 1));
       } else if (const auto joint = arguments_of(argument, "jointly")) {
         add("all inputs", (*joint)[0]);
       } else if (const auto fused = arguments_of(argument, "fused_rule")) {
-        add("all inputs", (*fused)[1]);
+        add("all inputs", piece_of(*fused, 1));
       } else if (const auto formula = arguments_of(argument, "derivative")) {
-        add(arguments[formula_.derivatives.size() + 1], (*formula)[0]);
+        add(piece_of(arguments, formula_.derivatives.size() + 1), (*formula)[0]);
       } else if (argument.starts_with('[')) {
         if (formula_.forward.empty()) {
           formula_.forward = unindented(argument);

@@ -222,7 +222,7 @@ std::string_view page_part(std::string_view name) {
   throw Error(fmt::format("explain: the library was built without its page's {}", name));
 }
 
-std::string escaped(const std::string& text) {
+std::string html_escaped(const std::string& text) {
   std::string result;
   for (const char c : text) {
     if (c == '<') {
@@ -247,7 +247,7 @@ std::string Explanation::html() const {
     const std::string_view name = rest.substr(open + 2, close - open - 2);
     page += rest.substr(0, open);
     if (name == "title") {
-      page += escaped(title);
+      page += html_escaped(title);
     } else if (name == "graph") {
       page += Writer(*this).write();
     } else {

@@ -11,8 +11,6 @@
 namespace attune {
 namespace {
 
-using Node = Explanation::Node;
-
 std::string milliseconds(const std::optional<double>& seconds) {
   return seconds ? fmt::format("{:.3f}", *seconds * 1e3) : "-";
 }
@@ -21,7 +19,7 @@ std::string norm_of(const std::optional<Statistics>& statistics) {
   return statistics ? fmt::format("{:.4g}", statistics->norm) : "-";
 }
 
-std::string inputs_of(const Explanation& graph, const Node& node) {
+std::string inputs_of(const Explanation& graph, const Explanation::Node& node) {
   std::string text;
   for (const Explanation::Input& input : node.inputs) {
     if (input.node == Explanation::none) continue;
@@ -30,11 +28,11 @@ std::string inputs_of(const Explanation& graph, const Node& node) {
   return text;
 }
 
-std::string title_of(const Node& node) {
+std::string title_of(const Explanation::Node& node) {
   return node.label.empty() ? node.op : fmt::format("{} {}", node.op, node.label);
 }
 
-std::string row_of(const Explanation& graph, const Node& node) {
+std::string row_of(const Explanation& graph, const Explanation::Node& node) {
   const Explanation::Value& first = node.outputs.front();
   return fmt::format("  #{:<6} {:<24} {:<16} {:>10} {:>10} {:>10} {:>9} {:>9}  {}  {}\n",
                      node.number, title_of(node), to_string(first.shape), norm_of(first.value),
@@ -43,7 +41,7 @@ std::string row_of(const Explanation& graph, const Node& node) {
 }
 
 // In the text of a DOT string.
-std::string escaped(const std::string& text) {
+std::string dot_escaped(const std::string& text) {
   std::string result;
   for (const char c : text) {
     if (c == '"' || c == '\\') result += '\\';
@@ -55,7 +53,7 @@ std::string escaped(const std::string& text) {
 // The scopes as a tree, with the nodes that stand in each.
 struct Cluster {
   std::map<std::string, Cluster> inner;
-  std::vector<const Node*> nodes;
+  std::vector<const Explanation::Node*> nodes;
 };
 
 std::string dot_of(const Cluster& cluster, const std::string& name, const std::string& path,
@@ -64,11 +62,11 @@ std::string dot_of(const Cluster& cluster, const std::string& name, const std::s
   std::string text;
   if (depth > 1) {
     text += fmt::format("{}subgraph \"cluster{}\" {{\n{}  label=\"{}\"; color=\"#8888aa\";\n",
-                        indent, escaped(path), indent, escaped(name));
+                        indent, dot_escaped(path), indent, dot_escaped(name));
   }
-  for (const Node* const node : cluster.nodes) {
+  for (const Explanation::Node* const node : cluster.nodes) {
     text += fmt::format("{}  n{} [label=\"{}\\n{}\"{}];\n", indent, node->number,
-                        escaped(title_of(*node)), to_string(node->outputs.front().shape),
+                        dot_escaped(title_of(*node)), to_string(node->outputs.front().shape),
                         node->op == "leaf" ? ", shape=ellipse" : "");
   }
   for (const auto& [inner_name, inner] : cluster.inner) {
@@ -82,7 +80,7 @@ std::string dot_of(const Cluster& cluster, const std::string& name, const std::s
 
 std::string Explanation::text() const {
   std::int64_t saved = 0;
-  for (const Node& node : nodes) saved += node.saved_bytes;
+  for (const Explanation::Node& node : nodes) saved += node.saved_bytes;
   std::string text = fmt::format("{}: {} nodes, {} elements in leaves, {} bytes saved\n", title,
                                  nodes.size(), parameters, saved);
   if (!note.empty()) text += note + '\n';
@@ -90,7 +88,7 @@ std::string Explanation::text() const {
                       "shape", "|value|", "|gradient|", "saved B", "ms", "back ms",
                       "called at, inputs");
   const std::vector<std::string>* scope = nullptr;
-  for (const Node& node : nodes) {
+  for (const Explanation::Node& node : nodes) {
     if (scope == nullptr || *scope != node.scope) {
       text += node.scope.empty() ? "(no scope)\n" : fmt::format("{}\n", fmt::join(node.scope, "."));
       scope = &node.scope;
@@ -102,14 +100,14 @@ std::string Explanation::text() const {
 
 std::string Explanation::dot() const {
   Cluster root;
-  for (const Node& node : nodes) {
+  for (const Explanation::Node& node : nodes) {
     Cluster* cluster = &root;
     for (const std::string& name : node.scope) cluster = &cluster->inner[name];
     cluster->nodes.push_back(&node);
   }
-  std::string text = fmt::format("digraph \"{}\" {{\n  node [shape=box];\n", escaped(title));
+  std::string text = fmt::format("digraph \"{}\" {{\n  node [shape=box];\n", dot_escaped(title));
   text += dot_of(root, "", "", 1);
-  for (const Node& node : nodes) {
+  for (const Explanation::Node& node : nodes) {
     for (const Input& input : node.inputs) {
       if (input.node == none) continue;
       text += fmt::format("  n{} -> n{} [label=\"{}\"];\n", nodes[input.node].number, node.number,

@@ -118,7 +118,7 @@ function pathOfItem(item) {
 function formulaOf(node) {
   const formula = node.formula;
   if (node.isLeaf) {
-    return element("p", {className: "muted"}, "A leaf: a tensor that was made by hand. Gradients end here, in its .grad().");
+    return element("p", {className: "muted"}, "A leaf: no op made it. Gradients end here, in its .grad().");
   }
   if (!formula) {
     return element("p", {className: "muted"}, "The source that defines this op is not here.");
@@ -128,10 +128,12 @@ function formulaOf(node) {
   const sides = element("div", {className: "sides"},
     element("div", {}, element("h4", {}, "forward"), source(formula.forward)),
     element("div", {}, ...derivatives));
-  // Side by side, unless that would break their lines.
-  const longest = [formula.forward, ...(formula.derivatives || []).map((d) => d.rule)]
-    .reduce((most, code) => Math.max(most, ...code.split("\n").map((line) => line.length)), 0);
-  sides.style.setProperty("--side", `${Math.min(longest, 60) * 7.3 + 24}px`);
+  // Side by side, unless that would cut their lines off; a single line may wrap.
+  const codes = [formula.forward, ...(formula.derivatives || []).map((d) => d.rule)];
+  const lines = codes.flatMap((code) => code.split("\n"));
+  const longest = lines.reduce((most, line) => Math.max(most, line.length), 0);
+  const needed = Math.min(longest, lines.length === codes.length ? 28 : 60);
+  sides.style.setProperty("--side", `${needed * 7.3 + 24}px`);
   const parts = [sides];
   if (formula.composition) {
     parts.push(element("h4", {}, "equals, in ordinary ops"), source(formula.composition));
@@ -230,7 +232,7 @@ function aboutNode(node) {
     element("h2", {}, `${node.title} `, element("span", {className: "muted"}, `#${node.number}`)),
     pathOfItem(node),
     element("p", {}, element("span", {className: "muted"}, node.isLeaf ? "made at " : "called at "), node.site),
-    node.line ? source(node.line) : null,
+    node.line ? source(node.line.replace(/ {2,}/g, "  ")) : null,
     heading("Formulas"),
     formulaOf(node),
     heading("Values"),

@@ -90,11 +90,11 @@ function drawText(item) {
   pen.textBaseline = "middle";
   pen.fillStyle = palette.text;
   pen.font = `600 ${size}px system-ui, sans-serif`;
-  pen.fillText(name, middle, item.ay + item.h / 2 - (two ? 8 : 0));
+  pen.fillText(name, middle, item.ay + item.h / 2 - (two ? 7 : 0));
   if (!two) return;
   pen.fillStyle = palette.muted;
   pen.font = fonts.small;
-  pen.fillText(item.below, middle, item.ay + item.h / 2 + 9);
+  pen.fillText(item.below, middle, item.ay + item.h / 2 + 10);
 }
 
 // How much of a closed group the backward pass has been through.
