@@ -56,6 +56,7 @@ void BackwardPass::run_rules(Node& node, std::span<Tensor> gradients) {
   const Scope scope(&node.scope());
   const bool ends_here = node.number() < oldest_;
   if (node.has_hooks() && !ends_here) call_hooks(node, gradients);
+  if (observer_) observer_->running(node, gradients);
   for (auto& [edge, gradient] : captures_) {
     if (edge.node.get() == &node) gradient = gradients[edge.output];
   }
@@ -104,6 +105,7 @@ void BackwardPass::give(const Edge& edge, Tensor gradient) {
     check_finite(gradient, "backward: the gradient made by " + running_node()->describe());
   }
   gradient = fit(std::move(gradient), edge.node->output(edge.output));
+  if (observer_) observer_->gave(edge, gradient);
   const std::size_t place = place_of(edge.node.get());
   Tensor& sum = places_[place].gradients()[edge.output];
   sum = sum.defined() ? accumulate(std::move(sum), std::move(gradient)) : std::move(gradient);

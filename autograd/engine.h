@@ -47,6 +47,16 @@ bool anomaly_mode();
 // Throws if a value has an element that is not finite; `what` begins the sentence.
 void check_finite(const Tensor& value, std::string_view what);
 
+// Sees a backward pass as it goes.
+class BackwardObserver {
+ public:
+  virtual ~BackwardObserver() = default;
+  // The gradients of a node's outputs are complete, its hooks have run, and its rules are next.
+  virtual void running(const Node& node, std::span<const Tensor> gradients) = 0;
+  // The running node, or the caller, gave this gradient to that edge.
+  virtual void gave(const Edge& edge, const Tensor& gradient) = 0;
+};
+
 // One run of the engine. Nodes give it the gradients they compute.
 class BackwardPass {
  public:
@@ -64,6 +74,7 @@ class BackwardPass {
   // Adds a gradient to what has arrived at an edge, summed down to the shape of the tensor there if
   // it is that tensor's broadcast.
   void give(const Edge& edge, Tensor gradient);
+  void observe(BackwardObserver& observer) { observer_ = &observer; }
   // Runs every node that was reached, newest first.
   void run();
   // The gradient that run() saw at an input that restrict_to() was told of, by its place there.
@@ -90,6 +101,7 @@ class BackwardPass {
   void leave(std::size_t place);
 
   BackwardOptions options_;
+  BackwardObserver* observer_ = nullptr;
   std::uint64_t id_;
   bool restricted_ = false;
   std::uint64_t oldest_ = 0;

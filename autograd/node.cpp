@@ -26,7 +26,7 @@ constinit thread_local bool destroying = false;
 
 }  // namespace
 
-Node::Node(const char* name, const Site& site)
+Node::Node(const OpName& name, const Site& site)
     : name_(name), site_(site), scope_(&Scope::current()), number_(next_number()) {
   count_nodes(1);
 }
@@ -51,7 +51,7 @@ void Node::destroy(Node* node) {
 
 std::string Node::describe() const {
   const std::string path = scope().path();
-  return fmt::format("'{}'{}{}, called at {}", name_, path.empty() ? "" : " in ", path,
+  return fmt::format("'{}'{}{}, called at {}", name(), path.empty() ? "" : " in ", path,
                      to_string(site_));
 }
 
@@ -94,8 +94,8 @@ Saved::Saved(const Tensor& tensor)
       rebound_(tensor.body().rebound) {}
 
 const Tensor& Saved::operator()() const {
+  if (unchanged()) return tensor_;
   const TensorBody& body = tensor_.body();
-  if (body.rebound == rebound_ && body.storage->version() == version_) return tensor_;
   const std::string reader = running ? running->describe() : "a rule outside a backward pass";
   if (body.rebound != rebound_) {
     throw Error(fmt::format(

@@ -8,6 +8,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "autograd/scope.h"
@@ -25,6 +27,21 @@ struct Edge {
   friend bool operator==(const Edge& a, const Edge& b) = default;
 };
 
+// An op's name, which lives as long as the program, and the source line that defines the op, where
+// explain() finds its formulas. A literal converts by itself.
+struct OpName {
+  OpName(const char* name, Site line = Site::current()) : text(name), definition(line) {}
+  const char* text;
+  Site definition;
+};
+
+// A tensor that a node holds for its rules.
+struct SavedTensor {
+  Tensor tensor;
+  bool unchanged = true;                     // since it was saved
+  std::optional<std::uint32_t> output = {};  // which output of the node it is, if it is one
+};
+
 class Node : public RefCounted {
  public:
   // What the gradient of an output must look like.
@@ -33,7 +50,7 @@ class Node : public RefCounted {
     DType dtype = DType::float32;
   };
 
-  Node(const char* name, const Site& site);
+  Node(const OpName& name, const Site& site);
   virtual ~Node();
   // Destroys the node, and every node that only it kept alive, one after the other: a chain of a
   // million nodes is no deeper than one.
@@ -41,7 +58,8 @@ class Node : public RefCounted {
   static void* operator new(std::size_t bytes) { return allocate(bytes); }
   static void operator delete(void* block, std::size_t bytes) { deallocate(block, bytes); }
 
-  const char* name() const { return name_; }
+  const char* name() const { return name_.text; }
+  const Site& definition() const { return name_.definition; }
   const Site& site() const { return site_; }
   const ScopeName& scope() const { return *scope_; }
   // Creation order over all threads. Inputs are older than what was made from them, so descending
@@ -62,6 +80,8 @@ class Node : public RefCounted {
   virtual void release() = 0;
   // Whether release() has happened.
   virtual bool released() const = 0;
+  // What the rules hold through save(), once for each time it is held.
+  virtual std::vector<SavedTensor> saved() const { return {}; }
 
   struct NumberedHook {
     std::size_t number;
@@ -77,7 +97,7 @@ class Node : public RefCounted {
  private:
   friend class BackwardPass;
 
-  const char* name_;
+  OpName name_;
   Site site_;
   const ScopeName* scope_;
   std::uint64_t number_;
@@ -106,14 +126,55 @@ class LeafNode final : public Node {
   Tensor gradient;
 };
 
+// Finds what a rule saved, which is hidden in its captures: while one lives, every Saved that is
+// copied on this thread is listed, so a copy of the rule lists them all.
+class SavedTensors {
+ public:
+  SavedTensors() : outer_(std::exchange(current_, this)) {}
+  SavedTensors(const SavedTensors&) = delete;
+  SavedTensors& operator=(const SavedTensors&) = delete;
+  ~SavedTensors() { current_ = outer_; }
+
+  static SavedTensors* current() { return current_; }
+  void add(SavedTensor saved) { found_.push_back(std::move(saved)); }
+  void last_is_output(std::uint32_t output) { found_.back().output = output; }
+  std::vector<SavedTensor> found() && { return std::move(found_); }
+
+ private:
+  static inline constinit thread_local SavedTensors* current_ = nullptr;
+
+  SavedTensors* outer_;
+  std::vector<SavedTensor> found_;
+};
+
+template <class Rules>
+std::vector<SavedTensor> saved_by(const Rules& rules) {
+  SavedTensors saved;
+  if constexpr (std::is_copy_constructible_v<Rules>) Rules{rules};
+  return std::move(saved).found();
+}
+
 // A tensor that a rule keeps for the backward pass. Reading it after the elements were changed in
 // place, or replaced by set_data(), is an error that names the op and the change.
 class Saved {
  public:
   explicit Saved(const Tensor& tensor);
+  // A copy shows itself to the SavedTensors that is looking.
+  Saved(const Saved& other)
+      : tensor_(other.tensor_), version_(other.version_), rebound_(other.rebound_) {
+    if (SavedTensors* const looking = SavedTensors::current()) looking->add({tensor_, unchanged()});
+  }
+  Saved(Saved&&) = default;
+  Saved& operator=(const Saved&) = default;
+  Saved& operator=(Saved&&) = default;
   const Tensor& operator()() const;
 
  private:
+  bool unchanged() const {
+    const TensorBody& body = tensor_.body();
+    return body.rebound == rebound_ && body.storage->version() == version_;
+  }
+
   Tensor tensor_;
   std::uint32_t version_;
   std::uint32_t rebound_;
@@ -124,6 +185,12 @@ class Saved {
 class SavedOutput {
  public:
   SavedOutput(const Tensor& value, std::uint32_t output);
+  SavedOutput(const SavedOutput& other) : elements_(other.elements_), output_(other.output_) {
+    if (SavedTensors* const looking = SavedTensors::current()) looking->last_is_output(output_);
+  }
+  SavedOutput(SavedOutput&&) = default;
+  SavedOutput& operator=(const SavedOutput&) = default;
+  SavedOutput& operator=(SavedOutput&&) = default;
   Tensor operator()() const;
 
  private:
@@ -133,6 +200,18 @@ class SavedOutput {
 
 // The node whose rules are running on this thread, or null.
 Node* running_node();
+
+// Sees every op of a thread as it records itself.
+class OpObserver {
+ public:
+  virtual ~OpObserver() = default;
+  // `values` are the outputs, not yet part of the graph.
+  virtual void recorded(Node& node, std::span<const Operand> inputs,
+                        std::span<const Tensor> values) = 0;
+
+  // The one that watches this thread, or null.
+  static inline constinit thread_local OpObserver* current = nullptr;
+};
 
 // Names the running node for as long as it lives.
 class RunningNode {

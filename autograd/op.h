@@ -97,7 +97,7 @@ void check_result_count(const Node& node, std::size_t results, std::size_t input
 template <class... F>
 class RuleNode final : public Node {
  public:
-  RuleNode(const char* name, const Site& site, Rule<F>&&... rules)
+  RuleNode(const OpName& name, const Site& site, Rule<F>&&... rules)
       : Node(name, site),
         edges_{edge_to(rules.input)...},
         rules_{rules.input->requires_grad() ? std::optional<F>(std::move(rules.function))
@@ -112,6 +112,7 @@ class RuleNode final : public Node {
     released_ = true;
   }
   bool released() const override { return released_; }
+  std::vector<SavedTensor> saved() const override { return saved_by(rules_); }
 
  private:
   template <std::size_t... I>
@@ -133,7 +134,7 @@ class RuleNode final : public Node {
 template <class F>
 class JointNode final : public Node {
  public:
-  JointNode(const char* name, const Site& site, std::span<const Operand> inputs, F&& rule)
+  JointNode(const OpName& name, const Site& site, std::span<const Operand> inputs, F&& rule)
       : Node(name, site), rule_(std::move(rule)) {
     for (const Operand& input : inputs) edges_.push_back(edge_to(input));
   }
@@ -150,6 +151,7 @@ class JointNode final : public Node {
   }
   void release() override { rule_.reset(); }
   bool released() const override { return !rule_; }
+  std::vector<SavedTensor> saved() const override { return saved_by(rule_); }
 
  private:
   std::vector<Edge> edges_;
@@ -159,42 +161,44 @@ class JointNode final : public Node {
 }  // namespace detail
 
 // Records that `value` was computed from `inputs`, and returns it as a part of the graph. Throws if
-// an input needs a gradient and has no rule. `name` must live as long as the program.
+// an input needs a gradient and has no rule.
 template <class... F>
-Tensor apply(const char* name, std::initializer_list<Operand> inputs, Tensor value,
-             Rule<F>... rules) {
+Tensor apply(OpName name, std::initializer_list<Operand> inputs, Tensor value, Rule<F>... rules) {
   const Site& site = inputs.begin()->site();
-  if (anomaly_mode()) detail::check_forward(name, site, value, inputs);
+  if (anomaly_mode()) detail::check_forward(name.text, site, value, inputs);
   if (!needs_recording(inputs)) return value;
-  detail::check_value(name, site, value);
+  detail::check_value(name.text, site, value);
   const std::array<Operand, sizeof...(F)> rule_inputs{rules.input...};
-  detail::check_rules(name, inputs, rule_inputs);
+  detail::check_rules(name.text, inputs, rule_inputs);
   const auto node = Ref<Node>::adopt(new detail::RuleNode<F...>(name, site, std::move(rules)...));
   node->add_output(value);
+  if (OpObserver::current) OpObserver::current->recorded(*node, inputs, std::span(&value, 1));
   return attach(std::move(value), node, 0);
 }
 
 // The same with one rule for all inputs, and for ops with several outputs.
 template <class F>
-std::vector<Tensor> apply(const char* name, const std::vector<Operand>& inputs,
+std::vector<Tensor> apply(OpName name, const std::vector<Operand>& inputs,
                           std::vector<Tensor> values, JointRule<F> rule) {
   const Site& site = inputs.front().site();
   if (anomaly_mode()) {
-    for (const Tensor& value : values) detail::check_forward(name, site, value, inputs);
+    for (const Tensor& value : values) detail::check_forward(name.text, site, value, inputs);
   }
   if (!needs_recording(inputs)) return values;
   const auto node =
       Ref<Node>::adopt(new detail::JointNode<F>(name, site, inputs, std::move(rule.function)));
+  for (const Tensor& value : values) {
+    detail::check_value(name.text, site, value);
+    node->add_output(value);
+  }
+  if (OpObserver::current) OpObserver::current->recorded(*node, inputs, values);
   for (std::size_t i = 0; i < values.size(); ++i) {
-    detail::check_value(name, site, values[i]);
-    node->add_output(values[i]);
     values[i] = attach(std::move(values[i]), node, static_cast<std::uint32_t>(i));
   }
   return values;
 }
 template <class F>
-Tensor apply(const char* name, const std::vector<Operand>& inputs, Tensor value,
-             JointRule<F> rule) {
+Tensor apply(OpName name, const std::vector<Operand>& inputs, Tensor value, JointRule<F> rule) {
   std::vector<Tensor> values{std::move(value)};
   return std::move(apply(name, inputs, std::move(values), std::move(rule)).front());
 }
@@ -209,7 +213,7 @@ namespace detail {
 // A derivative formula with what it reads saved: over scalars in one loop, unless somebody records.
 template <class F, class... Kept>
 auto elementwise_rule(F formula, Kept... kept) {
-  return [formula, kept...](const Tensor& g) -> Tensor {
+  return [formula, ... kept = std::move(kept)](const Tensor& g) -> Tensor {
     if constexpr (sizeof...(Kept) == 0) {
       return formula(g);
     } else {
@@ -242,13 +246,13 @@ enum class Dtypes { floating, numeric };
 
 // The elementwise op y = formula(x), with derivative(g), derivative(g, x) or derivative(g, y).
 template <Saves saves, Dtypes dtypes = Dtypes::floating, class F, class D>
-Tensor unary(const char* name, Operand x, F formula, D derivative) {
+Tensor unary(OpName name, Operand x, F formula, D derivative) {
   Tensor y;
   if constexpr (dtypes == Dtypes::numeric) {
-    detail::check_numeric(name, x);
+    detail::check_numeric(name.text, x);
     y = evaluate_numeric(formula, x->shape(), *x);
   } else {
-    detail::check_floating(name, x);
+    detail::check_floating(name.text, x);
     y = evaluate_floating(formula, x->shape(), *x);
   }
   if constexpr (saves == Saves::output) {
@@ -275,15 +279,15 @@ Derivative<uses, F> derivative(F formula) {
 
 // The elementwise op formula(a, b) over broadcast inputs of one dtype.
 template <Dtypes dtypes = Dtypes::floating, class F, class A, class B>
-Tensor binary(const char* name, Operand a, Operand b, F formula, A by_a, B by_b) {
-  detail::check_same_dtype(name, a, b);
-  const Shape shape = broadcast_shapes(name, a.site(), a->shape(), b->shape());
+Tensor binary(OpName name, Operand a, Operand b, F formula, A by_a, B by_b) {
+  detail::check_same_dtype(name.text, a, b);
+  const Shape shape = broadcast_shapes(name.text, a.site(), a->shape(), b->shape());
   Tensor value;
   if constexpr (dtypes == Dtypes::numeric) {
-    detail::check_numeric(name, a);
+    detail::check_numeric(name.text, a);
     value = evaluate_numeric(formula, shape, *a, *b);
   } else {
-    detail::check_floating(name, a);
+    detail::check_floating(name.text, a);
     value = evaluate_floating(formula, shape, *a, *b);
   }
   return apply(name, {a, b}, std::move(value),

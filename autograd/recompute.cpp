@@ -73,6 +73,7 @@ class CheckpointNode final : public Node {
   }
   void release() override { segment_.reset(); }
   bool released() const override { return !segment_; }
+  std::vector<SavedTensor> saved() const override { return saved_by(segment_); }
 
  private:
   struct Segment {

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what attune needs to build, if it is missing. Needs root or sudo for that.
-#   third_party/install.sh [--for-ci]    also what only CI needs: clang-format for the layout check, and
-#                                        PyTorch for the tests that exchange parameters with it
+#   third_party/install.sh [--for-ci]    also what only CI needs: clang-format for the layout check,
+#                                        PyTorch for the tests that exchange parameters with it, and
+#                                        Chromium for the test of the explorer's pages
 set -eu
 
 for_ci=no
@@ -32,6 +33,7 @@ need cli11 has_header CLI/CLI.hpp
 if [ $for_ci = yes ]; then
   need clang-format command -v clang-format-14
   need torch /usr/bin/python3 -c 'import torch, numpy'
+  need chromium command -v chromium
 fi
 [ -n "$missing" ] || exit 0
 
@@ -61,23 +63,26 @@ if command -v apt-get >/dev/null 2>&1; then
   $as_root apt-get install -y -qq --no-install-recommends $(packages \
     "compiler=g++ libc6-dev" cmake=cmake ninja=ninja-build pkg-config=pkg-config \
     openblas=libopenblas-dev fmt=libfmt-dev doctest=doctest-dev json=nlohmann-json3-dev \
-    cli11=libcli11-dev clang-format=clang-format-14 "torch=python3-torch python3-numpy") >/dev/null
+    cli11=libcli11-dev clang-format=clang-format-14 "torch=python3-torch python3-numpy" \
+    chromium=chromium) >/dev/null
 elif command -v dnf >/dev/null 2>&1; then
   # shellcheck disable=SC2046
   $as_root dnf install -y -q $(packages \
     compiler=gcc-c++ cmake=cmake ninja=ninja-build pkg-config=pkgconf-pkg-config \
     openblas=openblas-devel fmt=fmt-devel doctest=doctest-devel json=json-devel cli11=cli11-devel \
-    clang-format=clang-tools-extra torch=python3-torch)
+    clang-format=clang-tools-extra torch=python3-torch chromium=chromium)
 elif command -v pacman >/dev/null 2>&1; then
   # shellcheck disable=SC2046
   $as_root pacman -S --noconfirm --needed $(packages \
     compiler=gcc cmake=cmake ninja=ninja pkg-config=pkgconf openblas=openblas fmt=fmt \
-    doctest=doctest json=nlohmann-json cli11=cli11 clang-format=clang torch=python-pytorch)
+    doctest=doctest json=nlohmann-json cli11=cli11 clang-format=clang torch=python-pytorch \
+    chromium=chromium)
 elif command -v brew >/dev/null 2>&1; then
   # shellcheck disable=SC2046
   brew install $(packages \
     compiler=gcc cmake=cmake ninja=ninja pkg-config=pkg-config openblas=openblas fmt=fmt \
-    doctest=doctest json=nlohmann-json cli11=cli11 clang-format=clang-format torch=pytorch)
+    doctest=doctest json=nlohmann-json cli11=cli11 clang-format=clang-format torch=pytorch \
+    chromium=chromium)
 else
   echo "attune needs:$missing. No package manager known here (apt, dnf, pacman, brew): install them by hand." >&2
   exit 1

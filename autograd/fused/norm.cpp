@@ -61,9 +61,9 @@ std::vector<Tensor> backward(const Kept& kept, Operand gradient, const std::arra
 // The op over x and those of weight and bias that are there. `composition(x, weight, bias)` is the
 // function in ordinary ops.
 template <class Composition>
-Tensor norm(const char* name, Operand x, const Tensor& weight, const Tensor& bias, double eps,
+Tensor norm(OpName name, Operand x, const Tensor& weight, const Tensor& bias, double eps,
             bool centred, Composition composition) {
-  check(name, x, weight, bias, eps);
+  check(name.text, x, weight, bias, eps);
   const Tensor rows = x->detach().contiguous();
   const Tensor w = weight.defined() ? weight.detach().contiguous() : Tensor();
   const Tensor b = bias.defined() ? bias.detach().contiguous() : Tensor();

@@ -49,10 +49,10 @@ namespace {
 
 // The reduction of an elementwise loss. Shapes that merely broadcast are nearly always a mistake.
 template <class F, class A, class B>
-Tensor loss(const char* name, Operand prediction, Operand target, Reduction reduction, F formula,
+Tensor loss(OpName name, Operand prediction, Operand target, Reduction reduction, F formula,
             A by_prediction, B by_target) {
   if (prediction->shape() != target->shape()) {
-    misuse(name, prediction.site(),
+    misuse(name.text, prediction.site(),
            fmt::format("the predictions {} and the targets {} differ in shape",
                        to_string(prediction->shape()), to_string(target->shape())),
            "Reshape one, or expand() it if it is to be repeated.");

@@ -71,11 +71,11 @@ Tensor reduced(Reduce op, const Tensor& x, const Reduced& plan) {
   return view(rows, plan.result, contiguous_strides(plan.result));
 }
 
-Tensor extreme(const char* name, Reduce op, Operand x, const Dims& dims, bool keepdim) {
-  detail::check_numeric(name, x);
-  const Reduced plan(name, x, dims, keepdim);
+Tensor extreme(OpName name, Reduce op, Operand x, const Dims& dims, bool keepdim) {
+  detail::check_numeric(name.text, x);
+  const Reduced plan(name.text, x, dims, keepdim);
   if (plan.count == 0) {
-    misuse(name, x.site(),
+    misuse(name.text, x.site(),
            fmt::format("there is nothing to choose from over dimensions {} of {}", to_string(dims),
                        to_string(x->shape())));
   }

@@ -145,6 +145,7 @@ std::string table_of(const nn::NamedTensors& parameters) {
 
 void inspect(const InspectOptions& options) {
   const nn::Checkpoint checkpoint = open_model(options.file);
+  if (!options.graph.file.empty()) return write_graph(checkpoint, options.file, options.graph);
   std::string text = describe_model(checkpoint);
   if (!checkpoint.task.empty()) text += Section("Task").add(checkpoint.task).text();
   if (checkpoint.training) text += describe_training(*checkpoint.training);

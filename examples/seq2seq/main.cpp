@@ -171,6 +171,21 @@ void add_inspect_command(CLI::App& app) {
       ->type_name("FILE")
       ->capture_default_str();
   command->add_flag("--vocabulary", options->vocabulary, "Show all tokens, with their ids");
+  GraphOptions& graph = options->graph;
+  CLI::Option* const file =
+      command
+          ->add_option("--graph", graph.file,
+                       "Write the graph of one training step instead: a page to open in a browser")
+          ->type_name("FILE");
+  command->add_option("--text", graph.text, "The sentence of that step [a date]")
+      ->type_name("TEXT")
+      ->needs(file);
+  command->add_option("--answer", graph.answer, "Its translation [the model's own]")
+      ->type_name("TEXT")
+      ->needs(file);
+  command->add_flag("--unrolled", graph.unrolled, "Show the decoder step by step")->needs(file);
+  command->add_flag("--check", graph.check, "Hold every derivative against finite differences")
+      ->needs(file);
   command->callback([options] { inspect(*options); });
 }
 

@@ -101,3 +101,33 @@ TEST_CASE("what is no checkpoint is named in one sentence") {
     CHECK(outcome.err.find('\n') == outcome.err.size() - 1);
   }
 }
+
+TEST_CASE("the graph of a training step is written as a page, text or DOT") {
+  const Outcome page =
+      inspected().run("inspect --graph step.html --text abc --answer cba --unrolled --check");
+  CHECK(page.status == 0);
+  CHECK(page.err == "");
+  CHECK(contains(page.out, "nodes of one training step on \"abc\" -> \"cba\"\n"));
+  const std::string html = inspected().read("step.html");
+  CHECK(html.starts_with("<!doctype html>"));
+  for (const char* const part : {"<title>abc -> cba</title>", "target_embedding.weight",
+                                 "\"step2\"", "linear_cross_entropy", "\"agrees\":true"}) {
+    CAPTURE(part);
+    CHECK(contains(html, part));
+  }
+  CHECK(!contains(html, "\"agrees\":false"));
+
+  // Without --answer the model's own is explained, and the fused decoder is one node.
+  CHECK(inspected().run("inspect --graph step.txt --text abc").status == 0);
+  CHECK(contains(inspected().read("step.txt"), "attention_gru"));
+  CHECK(inspected().run("inspect --graph step.dot --text abc").status == 0);
+  CHECK(inspected().read("step.dot").starts_with("digraph \"abc -> "));
+}
+
+TEST_CASE("inspect --graph says what it lacks") {
+  const Outcome outcome = inspected().run("inspect --graph step.html");
+  CHECK(outcome.status == 1);
+  CHECK(outcome.err == "seq2seq: --graph: name a sentence for the step with --text\n");
+  CHECK(inspected().run("inspect --check").status == 2);
+  CHECK(inspected().run("inspect --graph no/such/folder/step.html --text abc").status == 1);
+}

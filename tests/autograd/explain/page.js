@@ -1,0 +1,161 @@
+// Runs after the page's own script, and uses the page as a reader does.
+
+(async function () {
+  const expect = (holds, what) => { if (!holds) problems.push(what); };
+  const [kind, scheme] = location.hash.slice(1).split("-");
+  const $ = (selector) => document.querySelector(selector);
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const title = () => ($("#details h2") || {textContent: ""}).textContent;
+  const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+  canvas.setPointerCapture = () => {};  // knows no pointers but real ones
+
+  function press(x, y) {
+    const corner = canvas.getBoundingClientRect();
+    const at = {pointerId: 1, clientX: corner.left + x, clientY: corner.top + y, bubbles: true};
+    canvas.dispatchEvent(new PointerEvent("pointerdown", at));
+    canvas.dispatchEvent(new PointerEvent("pointerup", at));
+  }
+  function pressItem(item) {
+    press(view.x + (item.ax + item.w / 2) * view.scale, view.y + (item.ay + item.h / 2) * view.scale);
+  }
+  function key(name, target) {
+    (target || document.body).dispatchEvent(new KeyboardEvent("keydown", {key: name, bubbles: true}));
+  }
+  function search(words) {
+    $("#search").value = words;
+    $("#search").dispatchEvent(new Event("input", {bubbles: true}));
+  }
+  function colours() {
+    const {data: pixels} = pen.getImageData(0, 0, canvas.width, canvas.height);
+    const seen = new Set();
+    for (let i = 0; i < pixels.length; i += 4) seen.add(pixels.slice(i, i + 4).join());
+    return seen.size;
+  }
+
+  try {
+    // Colours follow the reader's scheme.
+    const [red] = getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number);
+    expect((red < 100) === (scheme === "dark"), `the page's background is not ${scheme}`);
+
+    await wait(100);
+    draw();
+    expect($("#summary").textContent.startsWith(`${nodes.length} nodes`), "the summary counts no nodes");
+    expect($("#note").hidden, "there is a note");
+    expect(colours() > 10, "the canvas is blank");
+    expect(title() === data.title, "the panel does not begin with the whole graph");
+
+    // Groups open and close.
+    $("#collapse").click();
+    const closed = view.edges.length;
+    $("#expand").click();
+    expect(groups.every((group) => group.open), "expanding left a group closed");
+    if (kind === "attention") {
+      expect(view.edges.length > closed, "expanding shows no more edges");
+      const inner = groups.find((group) => group.name === "attention");
+      inner.open = false;
+      update(null);
+      fit();
+      pressItem(inner);
+      expect(inner.open, "a closed group does not open");
+      expect(title() === "attention", "a group that was opened is not told of");
+      expect($("#details .path").textContent === "decoder", "the path of a group is wrong");
+    }
+    fit();
+
+    // No two items of a group lie upon each other, and all lie within it.
+    for (const group of groups) {
+      group.items.forEach((a, i) => {
+        if (group !== root) {
+          expect(a.ax >= group.ax && a.ax + a.w <= group.ax + group.w + 0.5 && a.ay >= group.ay &&
+            a.ay + a.h <= group.ay + group.h, `an item lies outside ${group.name}`);
+        }
+        for (const b of group.items.slice(i + 1)) {
+          expect(a.ax + a.w <= b.ax + 0.5 || b.ax + b.w <= a.ax + 0.5 || a.ay + a.h <= b.ay ||
+            b.ay + b.h <= a.ay, `items overlap in "${group.name}"`);
+        }
+      });
+    }
+    for (const edge of edges) {
+      expect(edge.from.ay + edge.from.h <= edge.to.ay, `${edge.from.title} does not stand above ${edge.to.title}`);
+    }
+
+    // A node tells all about itself.
+    const tanh = nodes.find((node) => node.op === "tanh");
+    pressItem(tanh);
+    expect(title().startsWith("tanh #"), "pressing a node does not select it");
+    const text = $("#details").textContent;
+    for (const part of ["return tanh(x);", "g * (1 - y * y)", "autograd/ops/unary.cpp", "its own output", "µs"]) {
+      expect(text.includes(part), `nothing says ${part}`);
+    }
+    expect(all("#details .histogram svg").length === 2, "there are no histograms of value and gradient");
+    expect(/matmul #|add #/.test(all("#details .to").map((to) => to.textContent).join()), "no link to an input");
+    if (kind === "attention") {
+      expect(!text.includes("agrees"), "the check is there before it is asked for");
+      $("#check").click();
+      expect($("#details").textContent.includes("agrees"), "the check is not shown");
+      expect(root.checks > 5 && root.failed === 0, "not all checks agree");
+    } else {
+      expect(text.includes("Not computed"), "nothing says that there is no check");
+    }
+    key("ArrowUp");
+    expect(!title().startsWith("tanh"), "the arrow does not walk along an edge");
+    key("Escape");
+    expect(title() === data.title, "Escape does not close the selection");
+
+    // Search finds by op, and by name, and opens what hides the hit.
+    $("#collapse").click();
+    search("tanh");
+    expect(!$("#hits").hidden && $("#hits li").textContent.startsWith("tanh #"), "tanh is not found");
+    key("Enter", $("#search"));
+    expect(title().startsWith("tanh #") && visible(tanh) === tanh, "a hit is not shown");
+    search(kind === "attention" ? "query" : "w");
+    key("Enter", $("#search"));
+    expect(nodes[view.selected.index].isLeaf, "a leaf is not found by its name");
+    search("no such thing");
+    expect($("#hits").textContent.includes("nothing found"), "a search without a hit does not say so");
+    search("");
+    expect($("#hits").hidden, "an empty search shows hits");
+
+    // The backward pass, in the order of the engine: a node comes before its inputs.
+    $("#next").click();
+    expect(title().startsWith(nodes[nodes.length - 1].op), "the pass does not begin at the end");
+    expect($("#details .step").textContent.startsWith(`Step 1 of ${nodes.length}`), "the step is not told of");
+    draw();
+    $("#progress").value = nodes.length;
+    $("#progress").dispatchEvent(new Event("input"));
+    expect(current().isLeaf, "the pass does not end at a leaf");
+    expect($("#next").disabled && $("#position").textContent === `${nodes.length} / ${nodes.length}`,
+      "the end of the pass is not shown");
+    for (const edge of edges) {
+      expect(edge.to.step < edge.from.step, `${edge.to.title} runs after its input ${edge.from.title}`);
+    }
+    key("ArrowLeft");
+    expect(view.step === nodes.length - 2, "the arrow does not step back");
+    $("#first").click();
+    $("#play").click();
+    await wait(15000);
+    expect(view.step === nodes.length - 1, "playing does not reach the end");
+
+    // Every colouring draws, and says what its colours mean.
+    for (const option of $("#colour").options) {
+      $("#colour").value = option.value;
+      $("#colour").dispatchEvent(new Event("change"));
+      draw();
+      expect($("#legend").hidden === (option.value === "none"), `no legend for ${option.value}`);
+    }
+
+    // On a phone nothing is wider than the screen.
+    const phone = Object.assign(document.createElement("iframe"), {width: 390, height: 800});
+    phone.srcdoc = `<!doctype html>${document.documentElement.outerHTML.replace(/<script>\(async[^]*/, "")}`;
+    await new Promise((done) => { phone.onload = done; document.body.append(phone); });
+    const narrow = phone.contentDocument;
+    expect(narrow.documentElement.scrollWidth <= 390, "the page is wider than a phone");
+    expect(narrow.getElementById("graph").clientHeight > 400, "a phone shows too little of the graph");
+    phone.remove();
+  } catch (error) {
+    problems.push(error.stack);
+  }
+  const verdict = Object.assign(document.createElement("pre"), {id: "verdict"});
+  verdict.textContent = problems.length ? [...new Set(problems)].join("\n") : "passed";
+  document.body.append(verdict);
+})();
