@@ -42,7 +42,7 @@ void add_settings(CLI::App& command, Settings& settings) {
     command.add_option_function<std::string>("--" + setting.name, give, setting.help)
         ->check(validator(setting.check))
         ->type_name(setting.type)
-        ->default_str(setting.value)
+        ->default_str(describe_default(setting))
         ->take_last()
         ->group(setting.group);
   }

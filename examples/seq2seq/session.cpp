@@ -19,11 +19,6 @@ using attune::Error;
 
 namespace {
 
-std::string in_words(const nn::Evaluation& evaluation) {
-  return fmt::format("{:.1f} % right  perplexity {:.4g}", 100 * evaluation.exact_match,
-                     evaluation.perplexity);
-}
-
 // The beginning of a text, as far as a line has room for it, without what would move the cursor.
 std::string shortened(const std::string& text) {
   constexpr std::size_t columns = 60;
@@ -72,15 +67,16 @@ nn::Ending Session::run(const nn::TrainingLimits& limits) {
 
 void Session::show(const nn::Validation& validation, Progress& progress) const {
   if (options_.quiet) return;
-  progress.print(fmt::format("{}  {}", progress.status(), in_words(validation.evaluation)));
+  progress.print(
+      fmt::format("{}  {}", progress.status(), in_brief(validation.evaluation, options_.measure)));
   std::vector<std::string> sources;
   for (const data::Pair& pair : samples_) sources.push_back(pair.source);
   nn::DecodeOptions options;
   options.max_length = options_.max_length;
+  const auto averaged = trainer_.averaged();
   const std::vector<nn::Translation> answers = translator_.translate_all(sources, options);
   for (std::size_t i = 0; i < samples_.size(); ++i) {
-    const bool right =
-        answers[i].target_tokens == tokenize(samples_[i].target, translator_.tokens());
+    const bool right = translator_.is_right(answers[i], samples_[i]);
     progress.print(sample_line(samples_[i], answers[i].text, right));
   }
 }

@@ -7,6 +7,7 @@
 
 #include "examples/seq2seq/output.h"
 #include "examples/seq2seq/progress.h"
+#include "examples/seq2seq/scores.h"
 #include "nn/trainer.h"
 
 namespace seq2seq {
@@ -14,6 +15,7 @@ namespace seq2seq {
 struct SessionOptions {
   std::int64_t save_every = 200;  // steps
   std::int64_t max_length = 100;  // of a sample translation, in tokens
+  Measure measure = Measure::exact;
   bool quiet = false;
 };
 

@@ -75,7 +75,8 @@ class Answerer {
  private:
   // Error, too, where the text is not UTF-8.
   void check_length(const std::string& text) const {
-    const auto length = static_cast<std::int64_t>(tokenize(text, translator_.tokens()).size());
+    const auto length =
+        static_cast<std::int64_t>(tokenize(text, translator_.tokens().source).size());
     const std::int64_t longest = checkpoint_.longest_source;
     if (options_.max_source > 0 && length > options_.max_source) {
       throw Error(fmt::format("the text has {} tokens, and --max-source allows {}", length,
