@@ -39,10 +39,10 @@ void add_settings(CLI::App& command, Settings& settings) {
     const auto give = [&settings, &setting](const std::string& value) {
       settings.give(setting.name, value);
     };
-    command.add_option_function<std::string>("--" + setting.name, give, setting.help)
+    command.add_option_function<std::string>("--" + setting.name, give, describe(setting))
         ->check(validator(setting.check))
         ->type_name(setting.type)
-        ->default_str(describe_default(setting))
+        ->default_str(setting.value)
         ->take_last()
         ->group(setting.group);
   }
@@ -50,12 +50,12 @@ void add_settings(CLI::App& command, Settings& settings) {
 
 void add_train_command(CLI::App& app, int& status) {
   CLI::App* const command =
-      app.add_subcommand("train", "Learn to translate: dates, or pairs of your own");
+      app.add_subcommand("train", "Learn dates, pronunciation, SCAN, or pairs of your own");
   const auto options = std::make_shared<TrainOptions>();
   add_settings(*command, options->settings);
   command
       ->add_option("-o,--out", options->out,
-                   "The checkpoint to write [dates.safetensors, or named after --data]")
+                   "The checkpoint to write [named after the task, or --data]")
       ->type_name("FILE");
   const CLI::Option* const resume =
       command
@@ -74,10 +74,16 @@ void add_train_command(CLI::App& app, int& status) {
   command->add_flag("-q,--quiet", options->quiet, "Print the result only");
   command->footer(
       "Without --data it learns to read dates as people write them, from 1900 to 2099:\n"
-      "  tuesday, 3rd of may 1994 -> 1994-05-03\n\n"
+      "  tuesday, 3rd of may 1994 -> 1994-05-03\n"
+      "--task pronounce learns to say English words, from the dictionary that\n"
+      "`sudo apt-get install pocketsphinx-en-us` installs, or from --data in its format:\n"
+      "  abated AH B EY T IH D\n"
+      "--task scan learns the commands of Lake & Baroni (2018):\n"
+      "  jump left twice -> I_TURN_LEFT I_JUMP I_TURN_LEFT I_JUMP\n\n"
       "Ctrl-C saves and stops; --resume then goes on to the very model that an uninterrupted\n"
       "training makes. The checkpoint holds the parameters that validated best.\n\n"
       "  seq2seq train\n"
+      "  seq2seq train --task pronounce\n"
       "  seq2seq train --data pairs.tsv --tokens word --min-count 2 --out mine.safetensors\n"
       "  seq2seq train --resume mine.safetensors --steps 20000");
   command->callback([&app, &status, resume, options] {
@@ -148,7 +154,8 @@ void add_evaluate_command(CLI::App& app) {
   const auto options = std::make_shared<EvaluateOptions>();
   command
       ->add_option("-d,--data", options->file,
-                   "Pairs to translate: UTF-8 lines, source TAB target [the test dates]")
+                   "Pairs to translate: UTF-8 lines, source TAB target; pronounce: a dictionary "
+                   "[what training kept apart]")
       ->type_name("FILE");
   add_decoding_options(*command, options->decoding);
   command
@@ -159,7 +166,9 @@ void add_evaluate_command(CLI::App& app) {
       "exact match     answers that are right in every token\n"
       "token accuracy  tokens that are right and in their place\n"
       "perplexity      e^(mean -log P of a right token, given those before it); 1 is perfect\n"
-      "BLEU            corpus BLEU-4 in percent, for models of words");
+      "BLEU            corpus BLEU-4 in percent, for pairs of words\n"
+      "WER             words that have none of their pronunciations\n"
+      "PER             edits of phonemes to the closest pronunciation, per phoneme of it");
   command->callback([options] { evaluate(*options); });
 }
 

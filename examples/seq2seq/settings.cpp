@@ -41,7 +41,7 @@ std::vector<Setting> data_settings() {
       {"target-tokens",
        "",
        "KIND",
-       "What a target is cut into, if otherwise [as --tokens]",
+       "What a target is cut into, if not by --tokens",
        one_of({"char", "word", "byte"}),
        data,
        false,
@@ -208,12 +208,13 @@ const std::vector<Setting>& all_settings() {
   return settings;
 }
 
-std::string describe_default(const Setting& setting) {
-  std::string text = setting.value;
+std::string describe(const Setting& setting) {
+  if (setting.of_task.empty()) return setting.help;
+  std::vector<std::string> defaults;
   for (const auto& [task, value] : setting.of_task) {
-    text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", task, value);
+    defaults.push_back(fmt::format("{}: {}", task, value));
   }
-  return text;
+  return fmt::format("{} [{}]", setting.help, fmt::join(defaults, ", "));
 }
 
 Settings::Settings() {

@@ -27,8 +27,8 @@ struct Setting {
 };
 
 const std::vector<Setting>& all_settings();
-// "10000; dates: 1000".
-std::string describe_default(const Setting& setting);
+// Its help, with the defaults of tasks: "End after N steps; 0: no limit [dates: 1000]".
+std::string describe(const Setting& setting);
 
 class Settings {
  public:
