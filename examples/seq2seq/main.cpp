@@ -63,6 +63,12 @@ void add_train_command(CLI::App& app, int& status) {
                        "Go on with a training that was interrupted, with its own options [--out]")
           ->type_name("[FILE]")
           ->expected(0, 1);
+  command
+      ->add_option(
+          "--run", options->run,
+          "The folder for config.json, metrics.jsonl and report.html, or none [named after "
+          "the checkpoint: dates.run]")
+      ->type_name("DIR");
   command->add_option("--save-every", options->save_every, "Steps between savings")
       ->type_name("N")
       ->check(validator(whole_number(1, 1000000000)))
@@ -81,7 +87,8 @@ void add_train_command(CLI::App& app, int& status) {
       "--task scan learns the commands of Lake & Baroni (2018):\n"
       "  jump left twice -> I_TURN_LEFT I_JUMP I_TURN_LEFT I_JUMP\n\n"
       "Ctrl-C saves and stops; --resume then goes on to the very model that an uninterrupted\n"
-      "training makes. The checkpoint holds the parameters that validated best.\n\n"
+      "training makes. The checkpoint holds the parameters that validated best.\n"
+      "report.html shows curves, sample translations and attention, anew at every validation.\n\n"
       "  seq2seq train\n"
       "  seq2seq train --task pronounce\n"
       "  seq2seq train --data pairs.tsv --tokens word --min-count 2 --out mine.safetensors\n"
@@ -130,9 +137,12 @@ void add_translate_command(CLI::App& app) {
       ->check(validator(whole_number(1, 1000)));
   command->add_flag("-s,--scores", options->scores,
                     "Before each answer its log-probability (natural) and a tab");
-  command->add_flag("-a,--attention", options->attention,
-                    "Below each answer a picture of where the model looked: the text along the "
-                    "top, the answer down the side");
+  command
+      ->add_flag("-a{terminal},--attention{terminal}", options->attention,
+                 "Below each answer a picture of where the model looked: the text along the "
+                 "top, the answer down the side; --attention=FILE draws that of one text as "
+                 ".html, .svg or .png")
+      ->type_name("[=FILE]");
   command->add_flag("-u,--allow-unknown", options->allow_unknown,
                     "Do not complain of tokens that the model was not trained on");
   command
@@ -144,6 +154,7 @@ void add_translate_command(CLI::App& app) {
       "Line N of the output answers text N. A text that gets no answer, or a doubtful one, is\n"
       "named on stderr, and in the end the exit status is 1.\n\n"
       "  seq2seq translate --attention \"the 3rd of may '94\"\n"
+      "  seq2seq translate --attention=may.svg \"the 3rd of may '94\"\n"
       "  seq2seq translate --beam 5 < texts > answers");
   command->callback([options] { translate(*options); });
 }

@@ -12,6 +12,7 @@
 #include "autograd/random.h"
 #include "examples/seq2seq/decoding.h"
 #include "examples/seq2seq/output.h"
+#include "examples/seq2seq/run_folder.h"
 #include "examples/seq2seq/session.h"
 #include "examples/seq2seq/settings.h"
 #include "examples/seq2seq/signals.h"
@@ -98,6 +99,43 @@ nn::Checkpoint description(const Settings& settings, const Task& task,
   return checkpoint;
 }
 
+std::string kinds_of_tokens(const Settings& settings) {
+  const std::string &source = settings.text("tokens"), &target = settings.text("target-tokens");
+  return source == target ? source : source + " and " + target;
+}
+
+// What is learned, as the rest of a sentence.
+std::string subject(const Settings& settings) {
+  if (settings.task() == "dates") return "to read dates";
+  if (settings.task() == "scan") return fmt::format("SCAN, the {} split", settings.text("split"));
+  const std::string& file = settings.text("data");
+  if (settings.task() == "pairs") return file;
+  return file.empty() ? "to pronounce English words" : "to pronounce the words of " + file;
+}
+
+// The folder to record the training in; empty for none.
+std::string run_folder(const TrainOptions& options, const std::string& checkpoint) {
+  if (options.run == "none") return "";
+  if (!options.run.empty()) return options.run;
+  return std::filesystem::path(checkpoint).replace_extension(".run").string();
+}
+
+// What a report says from the beginning on.
+Report report_of(const Settings& settings, const Task& task, const nn::Seq2Seq& model) {
+  Report report;
+  report.title = "Learning " + subject(settings);
+  report.measure = task.measure;
+  report.remarks = {"Training goes on, and this page changes with every validation."};
+  report.settings.assign(settings.all().begin(), settings.all().end());
+  report.settings.emplace_back("pairs to train with", grouped(task.train.size()));
+  report.settings.emplace_back("pairs to validate", grouped(task.valid.size()));
+  report.settings.emplace_back("pairs to test", grouped(task.test.size()));
+  report.settings.emplace_back("parameters", grouped(model.parameter_count()));
+  report.settings.emplace_back("source tokens", grouped(task.source.size()));
+  report.settings.emplace_back("target tokens", grouped(task.target.size()));
+  return report;
+}
+
 // A few pairs from all over the set, always the same.
 std::vector<data::Pair> choose_samples(const std::vector<data::Pair>& pairs) {
   constexpr std::size_t most = 4;
@@ -128,20 +166,6 @@ void restore(nn::Trainer& trainer, const nn::Checkpoint& checkpoint, const std::
   } catch (const Error& error) {
     throw Error(fmt::format("{}: {}", file, error.what()));
   }
-}
-
-std::string kinds_of_tokens(const Settings& settings) {
-  const std::string &source = settings.text("tokens"), &target = settings.text("target-tokens");
-  return source == target ? source : source + " and " + target;
-}
-
-// What is learned, as the rest of a sentence.
-std::string subject(const Settings& settings) {
-  if (settings.task() == "dates") return "to read dates";
-  if (settings.task() == "scan") return fmt::format("SCAN, the {} split", settings.text("split"));
-  const std::string& file = settings.text("data");
-  if (settings.task() == "pairs") return file;
-  return file.empty() ? "to pronounce English words" : "to pronounce the words of " + file;
 }
 
 void introduce(const Settings& settings, const Task& task, const nn::Trainer& trainer,
@@ -185,7 +209,8 @@ std::string reason(nn::Ending ending, const Settings& settings) {
 
 // How well the best parameters do: on what neither training nor validation has seen, or on the
 // user's validation pairs.
-void report_test(const nn::Checkpoint& checkpoint, const Task& task, const std::string& name) {
+std::string test_result(const nn::Checkpoint& checkpoint, const Task& task,
+                        const std::string& name) {
   const nn::Translator translator(checkpoint);
   const bool test = !task.test.empty();
   nn::DecodeOptions options;
@@ -193,9 +218,9 @@ void report_test(const nn::Checkpoint& checkpoint, const Task& task, const std::
   options.keep_weights = false;
   const nn::Evaluation result = translator.evaluate(test ? task.test : task.valid, options);
   const char* const tested = name == "dates" ? "dates" : name == "pronounce" ? "words" : "commands";
-  fmt::print("{}: {}.\n",
-             test ? fmt::format("Test on unseen {}", tested) : "Validation of the best",
-             in_a_sentence(result, task.measure));
+  return fmt::format("{}: {}.",
+                     test ? fmt::format("Test on unseen {}", tested) : "Validation of the best",
+                     in_a_sentence(result, task.measure));
 }
 
 // A word of a shell's command line.
@@ -210,14 +235,15 @@ std::string quoted(const std::string& text) {
 }
 
 void suggest_next(const std::string& program, const Settings& settings, const Task& task,
-                  const std::string& file) {
+                  const std::string& file, const RunFolder& folder) {
   const std::string start = "  " + quoted(program);
   const std::string model = file == default_model ? "" : " --model " + quoted(file);
   const std::string source =
       settings.task() == "dates" ? "the 3rd of may '94" : task.valid.front().source;
   // What begins with a dash would be taken for an option.
   const std::string text = (source.starts_with('-') ? "-- " : "") + quoted(source);
-  fmt::print("The model is in {}. Next:\n", file);
+  fmt::print("The model is in {}{}. Next:\n", file,
+             folder.on() ? ", pictures are in " + folder.page() : "");
   fmt::print("{} translate{} {}\n", start, model, text);
   fmt::print("{} translate{} --attention {}\n", start, model, text);
   fmt::print("{} evaluate{}{}\n", start, model, settings.task() == "pairs" ? " --data PAIRS" : "");
@@ -231,6 +257,28 @@ void say_how_to_resume(const std::string& program, const nn::Trainer& trainer,
   fmt::print("Stopped after step {} and saved. To go on:\n  {} train --resume{}\n",
              grouped(trainer.steps()), quoted(program),
              file == default_model ? "" : " " + quoted(file));
+}
+
+// Where the checkpoint goes.
+std::string output_file(const TrainOptions& options, const Settings& settings,
+                        const std::string& resumed) {
+  if (!options.out.empty()) return options.out;
+  return resumed.empty() ? default_output(settings) : resumed;
+}
+
+// Says what became of the training.
+void conclude(const TrainOptions& options, const Settings& settings, const Task& task,
+              nn::Ending ending, const nn::Trainer& trainer, Session& session, bool idle) {
+  const double epochs =
+      static_cast<double>(trainer.steps()) / static_cast<double>(trainer.steps_per_epoch());
+  const std::string end =
+      fmt::format("{}: {} steps, {:.1f} epochs, {}.", reason(ending, settings),
+                  grouped(trainer.steps()), epochs, clock_time(trainer.seconds()));
+  fmt::print("{}{}\n", options.quiet ? "" : "\n", end);
+  if (idle) fmt::print("There was nothing left to do; allow more to go on.\n");
+  const std::string result = test_result(session.checkpoint(), task, settings.task());
+  fmt::print("{}\n", result);
+  session.conclude({end, result});
 }
 
 }  // namespace
@@ -255,11 +303,11 @@ int train(const TrainOptions& options) {
   nn::Trainer trainer(translator, task.train, task.valid, trainer_options(settings, task));
   if (earlier) restore(trainer, *earlier, resumed);
 
-  const std::string file = !options.out.empty() ? options.out
-                           : earlier            ? resumed
-                                                : default_output(settings);
+  const std::string file = output_file(options, settings, resumed);
   Output output(file, file == resumed);
-  Session session(trainer, translator, description(settings, task, model.options()), output,
+  RunFolder folder(run_folder(options, file), report_of(settings, task, model),
+                   std::max<std::int64_t>(settings.whole("validate-every") / 10, 1));
+  Session session(trainer, translator, description(settings, task, model.options()), output, folder,
                   {options.save_every, 2 * task.longest_target, task.measure, options.quiet});
   session.show_samples(choose_samples(task.valid));
   nn::Checkpoint largest = session.checkpoint();  // the newest parameters beside the best
@@ -271,16 +319,12 @@ int train(const TrainOptions& options) {
   const nn::Ending ending = session.run(limits(settings));
   output.save_at_last(session.checkpoint());
   if (ending == nn::Ending::stopped) {
+    session.conclude({fmt::format("Stopped after step {}.", grouped(trainer.steps()))});
     say_how_to_resume(options.program, trainer, output.path());
     return 128 + session.signal();
   }
-  fmt::print("{}{}: {} steps, {:.1f} epochs, {}.\n", options.quiet ? "" : "\n",
-             reason(ending, settings), grouped(trainer.steps()),
-             static_cast<double>(trainer.steps()) / static_cast<double>(trainer.steps_per_epoch()),
-             clock_time(trainer.seconds()));
-  if (trainer.steps() == before) fmt::print("There was nothing left to do; allow more to go on.\n");
-  report_test(session.checkpoint(), task, settings.task());
-  if (!options.quiet) suggest_next(options.program, settings, task, output.path());
+  conclude(options, settings, task, ending, trainer, session, trainer.steps() == before);
+  if (!options.quiet) suggest_next(options.program, settings, task, output.path(), folder);
   return 0;
 }
 
