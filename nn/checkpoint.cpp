@@ -21,6 +21,7 @@ using Metadata = std::map<std::string, std::string>;
 constexpr const char* mark = "seq2seq 1";
 constexpr std::string_view newest_prefix = "training.parameters.";
 constexpr std::string_view optimiser_prefix = "training.optimiser.";
+constexpr std::string_view average_prefix = "training.average.";
 
 Json to_json(const Seq2SeqOptions& options) {
   return {{"source_vocabulary", options.source_vocabulary},
@@ -90,7 +91,8 @@ void save_checkpoint(const std::string& path, const Checkpoint& checkpoint) try 
   file.tensors = checkpoint.parameters;
   file.metadata = {{"attune", mark},
                    {"options", to_json(checkpoint.options).dump()},
-                   {"tokens", std::string(name(checkpoint.tokens))},
+                   {"tokens", std::string(name(checkpoint.tokens.source))},
+                   {"target_tokens", std::string(name(checkpoint.tokens.target))},
                    {"source_vocabulary", Json(checkpoint.source_vocabulary).dump()},
                    {"target_vocabulary", Json(checkpoint.target_vocabulary).dump()},
                    {"longest_source", Json(checkpoint.longest_source).dump()},
@@ -99,6 +101,7 @@ void save_checkpoint(const std::string& path, const Checkpoint& checkpoint) try 
   if (checkpoint.training) {
     append(file.tensors, newest_prefix, checkpoint.training->parameters);
     append(file.tensors, optimiser_prefix, checkpoint.training->optimiser);
+    append(file.tensors, average_prefix, checkpoint.training->average);
     file.metadata["training"] = to_json(*checkpoint.training).dump();
   }
   save_safetensors(path, file);
@@ -113,6 +116,10 @@ Checkpoint described_by(const Metadata& metadata) {
   Checkpoint checkpoint;
   checkpoint.options = options_from(json("options"));
   checkpoint.tokens = data::tokens_named(metadata.at("tokens"));
+  // It was one kind for both sides in files that do not say.
+  if (const auto of_target = metadata.find("target_tokens"); of_target != metadata.end()) {
+    checkpoint.tokens.target = data::tokens_named(of_target->second);
+  }
   json("source_vocabulary").get_to(checkpoint.source_vocabulary);
   json("target_vocabulary").get_to(checkpoint.target_vocabulary);
   json("longest_source").get_to(checkpoint.longest_source);
@@ -133,7 +140,8 @@ void hand_out(NamedTensors tensors, Checkpoint& checkpoint) {
     };
     const bool of_training =
         checkpoint.training && (take(newest_prefix, checkpoint.training->parameters) ||
-                                take(optimiser_prefix, checkpoint.training->optimiser));
+                                take(optimiser_prefix, checkpoint.training->optimiser) ||
+                                take(average_prefix, checkpoint.training->average));
     if (!of_training) checkpoint.parameters.emplace_back(name, tensor);
   }
 }

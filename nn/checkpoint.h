@@ -20,12 +20,13 @@ struct TrainingState {
   double seconds = 0;                         // spent in training
   NamedTensors parameters;                    // the newest; empty where they are the checkpoint's
   NamedTensors optimiser;                     // the optimiser's own state
+  NamedTensors average;                       // of the parameters; empty where none is kept
   std::map<std::string, std::string> values;  // the trainer's: schedule, random state, best so far
 };
 
 struct Checkpoint {
   Seq2SeqOptions options;
-  data::Tokens tokens = data::Tokens::character;
+  data::TokenKinds tokens;
   std::vector<std::string> source_vocabulary;
   std::vector<std::string> target_vocabulary;
   std::int64_t longest_source = 0;  // in tokens, of the training data
@@ -38,8 +39,8 @@ struct Checkpoint {
 };
 
 // Replaces the file whole or not at all: the model's parameters under their own names, those of
-// `training` under "training.parameters." and "training.optimiser.", all else as metadata. Error
-// when it cannot be written.
+// `training` under "training.parameters.", "training.optimiser." and "training.average.", all else
+// as metadata. Error when it cannot be written.
 void save_checkpoint(const std::string& path, const Checkpoint& checkpoint);
 // Error, beginning with the path, when the file cannot be read, is damaged, or is no checkpoint of
 // attune.

@@ -43,6 +43,8 @@ void check(const TrainerOptions& options, const std::vector<Pair>& train) {
   require(!train.empty(), "there are no pairs to train with");
   require(options.batch >= 1, "a batch must have at least one pair");
   require(options.learning_rate > 0, "the learning rate must be above 0");
+  require(options.schedule == RateSchedule::plateau || options.cosine_steps >= 1,
+          "a cosine must fall over at least one step");
   require(options.clip > 0, "the norm to clip at must be above 0");
   require(options.validate_every >= 1, "validations must lie at least one step apart");
 }
@@ -68,12 +70,13 @@ Trainer::Trainer(const Translator& translator, std::vector<Pair> train, std::vec
       model_(translator.model()),
       train_(std::move(train)),
       valid_(std::move(valid)),
-      source_lengths_(lengths(train_, &Pair::source, translator.tokens())),
-      target_lengths_(lengths(train_, &Pair::target, translator.tokens())),
+      source_lengths_(lengths(train_, &Pair::source, translator.tokens().source)),
+      target_lengths_(lengths(train_, &Pair::target, translator.tokens().target)),
       options_(options),
       parameters_(model_.parameters()),
       adam_(parameters_, {.learning_rate = options.learning_rate}),
-      plateau_(options.plateau) {
+      plateau_(options.plateau),
+      average_(parameters_, options.average) {
   check(options_, train_);
 }
 
@@ -113,8 +116,7 @@ StepReport Trainer::step() {
   const Stopwatch watch(seconds_);
   StepReport report;
   report.step = step_ + 1;
-  report.learning_rate =
-      options_.learning_rate * optim::warm_up(report.step, options_.warmup) * plateau_.factor();
+  report.learning_rate = learning_rate(report.step);
 
   model_.train();
   if (batches_.empty()) plan_epoch();
@@ -129,6 +131,7 @@ StepReport Trainer::step() {
   require_finite(report.gradient_norm, "norm of the gradient", report.step);
   adam_.set_learning_rate(report.learning_rate);
   adam_.step(optim::clip_scale(report.gradient_norm, options_.clip));
+  average_.update();
 
   ++step_;
   if (used_ == batches_.size()) {
@@ -141,6 +144,14 @@ StepReport Trainer::step() {
   }
   report.seconds = watch.seconds();
   return report;
+}
+
+double Trainer::learning_rate(std::int64_t step) const {
+  constexpr double lowest = 0.01;
+  const double warm = options_.learning_rate * optim::warm_up(step, options_.warmup);
+  return options_.schedule == RateSchedule::plateau
+             ? warm * plateau_.factor()
+             : warm * optim::cosine(step - 1, options_.cosine_steps, lowest);
 }
 
 // The order of an epoch is a function of the seed and its number: each has a stretch of the
@@ -159,6 +170,7 @@ Batch Trainer::batch_of(const std::vector<std::size_t>& indices) const {
 
 Validation Trainer::validate() {
   const Stopwatch watch(seconds_);
+  const ParameterAverage::InPlace use(average_);
   model_.eval();
   Validation validation;
   validation.step = step_;
@@ -172,8 +184,10 @@ Validation Trainer::validate() {
 }
 
 bool Trainer::keep_if_best(const Evaluation& evaluation) {
-  const double score =
-      translator_.tokens() == data::Tokens::word ? evaluation.bleu : evaluation.exact_match;
+  const bool words = translator_.tokens().target == data::Tokens::word;
+  const Criterion criterion =
+      options_.best_by.value_or(words ? Criterion::bleu : Criterion::exact_match);
+  const double score = criterion == Criterion::bleu ? evaluation.bleu : evaluation.exact_match;
   const bool better =
       standing_.best_step == 0 || score > standing_.best_score ||
       (score == standing_.best_score && evaluation.perplexity < standing_.best_perplexity);
@@ -188,7 +202,9 @@ bool Trainer::keep_if_best(const Evaluation& evaluation) {
 }
 
 NamedTensors Trainer::best() const {
-  return best_.empty() ? model_.state_dict() : best_;
+  if (!best_.empty()) return best_;
+  const ParameterAverage::InPlace use(average_);
+  return model_.state_dict();
 }
 
 namespace {
@@ -205,6 +221,7 @@ std::uint64_t fingerprint(std::initializer_list<const std::vector<Pair>*> sets) 
     for (const Pair& pair : *pairs) {
       add(pair.source, '\t');
       add(pair.target, '\n');
+      for (const std::string& other : pair.alternatives) add(other, '\r');
     }
     add("", '\0');
   }
@@ -244,8 +261,10 @@ TrainingState Trainer::state() const {
   state.epoch = epoch_;
   state.batch = static_cast<std::int64_t>(used_);
   state.seconds = seconds_;
-  if (!best_.empty() && standing_.best_step != step_) state.parameters = model_.state_dict();
+  const bool newest_is_best = best_.empty() || standing_.best_step == step_;
+  if (average_.on() || !newest_is_best) state.parameters = model_.state_dict();
   state.optimiser = adam_.state_dict();
+  state.average = average_.state_dict();
   const Generator& random = default_generator();
   Values values{fingerprint({&train_, &valid_}), random.seed(), random.offset(), plateau_.state,
                 standing_};
@@ -277,6 +296,7 @@ void Trainer::restore(const NamedTensors& best, const TrainingState& state) {
   }
   model_.load_state_dict(state.parameters.empty() ? best : state.parameters);
   adam_.load_state_dict(state.optimiser);
+  average_.load_state_dict(state.average, state.step);
   step_ = state.step;
   epoch_ = state.epoch;
   used_ = static_cast<std::size_t>(state.batch);

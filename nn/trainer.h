@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "nn/average.h"
 #include "nn/checkpoint.h"
 #include "nn/data/pairs.h"
 #include "nn/optim/adam.h"
@@ -16,14 +18,27 @@
 
 namespace attune::nn {
 
+// How the learning rate changes once it has warmed up: it is halved when the validation loss stands
+// still, or falls along half a cosine to a hundredth.
+enum class RateSchedule { plateau, cosine };
+
+// By what a validation is the best: the share of answers that are exactly right, or BLEU; by
+// perplexity where these agree.
+enum class Criterion { exact_match, bleu };
+
 struct TrainerOptions {
-  std::uint64_t seed = 1;             // of the order of the pairs
-  std::int64_t batch = 64;            // pairs a step
-  double learning_rate = 3e-3;        // of Adam, once warmed up
-  std::int64_t warmup = 100;          // steps in which the learning rate rises
-  double clip = 1;                    // gradients are scaled down to this norm
-  double label_smoothing = 0;         // see cross_entropy()
-  double scheduled_sampling = 0;      // see Seq2Seq::forward()
+  std::uint64_t seed = 1;       // of the order of the pairs
+  std::int64_t batch = 64;      // pairs a step
+  double learning_rate = 3e-3;  // of Adam, once warmed up
+  std::int64_t warmup = 100;    // steps in which the learning rate rises
+  RateSchedule schedule = RateSchedule::plateau;
+  std::int64_t cosine_steps = 0;     // at which the cosine has fallen to its end
+  double clip = 1;                   // gradients are scaled down to this norm
+  double label_smoothing = 0;        // see cross_entropy()
+  double scheduled_sampling = 0;     // see Seq2Seq::forward()
+  double average = 0;                // decay of the ParameterAverage that is validated and kept; 0:
+                                     // the parameters themselves are
+  std::optional<Criterion> best_by;  // by default BLEU for targets of words, else exact match
   std::int64_t validate_every = 100;  // steps
   optim::PlateauOptions plateau;      // of the validation loss
   std::int64_t max_length = 100;      // of the translations made to validate, in tokens
@@ -72,10 +87,11 @@ class Trainer {
   // One step on the next batch. Error, with the parameters as they were, when the loss or the
   // gradient is not finite.
   StepReport step();
-  // Evaluates the model on the validation pairs, and tells the schedule. The best parameters so
-  // far, by BLEU for word tokens and by exact match for others, or by perplexity where these agree,
+  // Evaluates the model on the validation pairs, and tells the schedule. The best parameters so far
   // are kept.
   Validation validate();
+  // The model is what validate() evaluates for as long as the answer lives.
+  ParameterAverage::InPlace averaged() { return ParameterAverage::InPlace(average_); }
 
   std::int64_t steps() const { return step_; }
   std::int64_t epochs() const { return epoch_; }
@@ -103,6 +119,7 @@ class Trainer {
   };
   struct Values;
 
+  double learning_rate(std::int64_t step) const;
   void plan_epoch();
   Batch batch_of(const std::vector<std::size_t>& indices) const;
   bool keep_if_best(const Evaluation& evaluation);
@@ -116,6 +133,7 @@ class Trainer {
   std::vector<Tensor> parameters_;
   optim::Adam adam_;
   optim::ReduceOnPlateau plateau_;
+  ParameterAverage average_;
   Standing standing_;
   NamedTensors best_;
   std::int64_t step_ = 0;

@@ -84,7 +84,7 @@ Translator::Translator(const Checkpoint& checkpoint)
   model_.eval();
 }
 
-Translator::Translator(const Seq2Seq& model, data::Tokens tokens, Vocabulary source,
+Translator::Translator(const Seq2Seq& model, data::TokenKinds tokens, Vocabulary source,
                        Vocabulary target)
     : model_(model), tokens_(tokens), source_(std::move(source)), target_(std::move(target)) {
   check_size("source", model.options().source_vocabulary, source_.size());
@@ -140,6 +140,15 @@ Evaluation Translator::evaluate(const std::vector<data::Pair>& pairs,
   return judge(translate_all(sources, options), pairs);
 }
 
+data::TokenSequence Translator::reference_for(const data::TokenSequence& hypothesis,
+                                              const data::Pair& pair) const {
+  std::vector<data::TokenSequence> right{tokenize(pair.target, tokens_.target)};
+  for (const std::string& other : pair.alternatives) {
+    right.push_back(tokenize(other, tokens_.target));
+  }
+  return right.size() == 1 ? right.front() : right[data::closest_reference(hypothesis, right)];
+}
+
 Evaluation Translator::judge(const std::vector<Translation>& translations,
                              const std::vector<data::Pair>& pairs) const {
   std::vector<data::TokenSequence> hypotheses;
@@ -147,14 +156,23 @@ Evaluation Translator::judge(const std::vector<Translation>& translations,
   for (const Translation& translation : translations) {
     hypotheses.push_back(translation.target_tokens);
   }
-  for (const data::Pair& pair : pairs) references.push_back(tokenize(pair.target, tokens_));
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    references.push_back(
+        reference_for(i < hypotheses.size() ? hypotheses[i] : data::TokenSequence(), pairs[i]));
+  }
   Evaluation result;
   result.pairs = pairs.size();
   result.exact_match = data::exact_match(hypotheses, references);
   result.token_accuracy = data::token_accuracy(hypotheses, references);
+  result.token_error_rate = data::token_error_rate(hypotheses, references);
   result.perplexity = perplexity(pairs);
-  if (tokens_ == data::Tokens::word) result.bleu = 100 * data::bleu(hypotheses, references).score;
+  if (tokens_.target == data::Tokens::word)
+    result.bleu = 100 * data::bleu(hypotheses, references).score;
   return result;
+}
+
+bool Translator::is_right(const Translation& translation, const data::Pair& pair) const {
+  return translation.target_tokens == reference_for(translation.target_tokens, pair);
 }
 
 Batch Translator::batch(const std::vector<data::Pair>& pairs) const {
@@ -162,8 +180,8 @@ Batch Translator::batch(const std::vector<data::Pair>& pairs) const {
   std::vector<Ids> targets_in;
   std::vector<Ids> targets_out;
   for (const data::Pair& pair : pairs) {
-    sources.push_back(source_.encode(tokenize(pair.source, tokens_)));
-    const Ids target = target_.encode(tokenize(pair.target, tokens_));
+    sources.push_back(source_.encode(tokenize(pair.source, tokens_.source)));
+    const Ids target = target_.encode(tokenize(pair.target, tokens_.target));
     Ids& in = targets_in.emplace_back(Ids{Vocabulary::bos});
     in.insert(in.end(), target.begin(), target.end());
     targets_out.push_back(target);
@@ -176,7 +194,7 @@ Batch Translator::batch(const std::vector<data::Pair>& pairs) const {
 Translation Translator::read(const std::string& text) const {
   Translation translation;
   translation.finished = true;
-  translation.source_tokens = tokenize(text, tokens_);
+  translation.source_tokens = tokenize(text, tokens_.source);
   std::vector<std::string>& unknown = translation.unknown;
   for (const std::string& token : translation.source_tokens) {
     const bool is_new = std::find(unknown.begin(), unknown.end(), token) == unknown.end();
@@ -190,7 +208,7 @@ void Translator::write(const Hypothesis& hypothesis, Translation& translation) c
   for (const std::int64_t id : hypothesis.tokens) {
     translation.target_tokens.push_back(target_.token(id));
   }
-  translation.text = detokenize(translation.target_tokens, tokens_);
+  translation.text = detokenize(translation.target_tokens, tokens_.target);
   translation.weights = hypothesis.weights;
   translation.log_probability = hypothesis.log_probability;
   translation.finished = hypothesis.finished;
@@ -201,8 +219,8 @@ double Translator::perplexity(const std::vector<data::Pair>& pairs) const {
   std::vector<std::size_t> lengths;
   std::size_t tokens = 0;
   for (const data::Pair& pair : pairs) {
-    const std::size_t target = tokenize(pair.target, tokens_).size() + 1;
-    lengths.push_back(tokenize(pair.source, tokens_).size() + target);
+    const std::size_t target = tokenize(pair.target, tokens_.target).size() + 1;
+    lengths.push_back(tokenize(pair.source, tokens_.source).size() + target);
     tokens += target;
   }
   double total = 0;

@@ -22,12 +22,14 @@ struct Translation {
   std::vector<std::string> unknown;         // source tokens, each once, that the vocabulary lacks
 };
 
+// How well translations do. Each is judged by that of its right targets which it comes closest to.
 struct Evaluation {
   std::size_t pairs = 0;
-  double exact_match = 0;     // share of sentences that are right in every token
-  double token_accuracy = 0;  // as data::token_accuracy defines it
-  double perplexity = 0;      // e^(mean -log P of a target token, <eos> included), teacher-forced
-  double bleu = 0;            // corpus BLEU-4 in percent; 0 unless tokens are words
+  double exact_match = 0;       // share of sentences that are right in every token
+  double token_accuracy = 0;    // as data::token_accuracy defines it
+  double token_error_rate = 0;  // as data::token_error_rate defines it
+  double perplexity = 0;        // e^(mean -log P of a target token, <eos> included), teacher-forced
+  double bleu = 0;              // corpus BLEU-4 in percent; 0 unless the target is of words
 };
 
 class Translator {
@@ -37,7 +39,7 @@ class Translator {
   explicit Translator(const Checkpoint& checkpoint);
   // The same around a model that lives elsewhere, and may go on training: the caller sees to it
   // that it is in evaluation mode here.
-  Translator(const Seq2Seq& model, data::Tokens tokens, data::Vocabulary source,
+  Translator(const Seq2Seq& model, data::TokenKinds tokens, data::Vocabulary source,
              data::Vocabulary target);
 
   // In all that follows, bos and eos of the options are filled in here, a text without tokens
@@ -59,21 +61,27 @@ class Translator {
   Evaluation judge(const std::vector<Translation>& translations,
                    const std::vector<data::Pair>& pairs) const;
 
+  // Whether a translation is one of the pair's right targets, token for token.
+  bool is_right(const Translation& translation, const data::Pair& pair) const;
+
   // Token ids side by side, padded at the end: what Seq2Seq::forward takes.
   Batch batch(const std::vector<data::Pair>& pairs) const;
 
   const Seq2Seq& model() const { return model_; }
   const data::Vocabulary& source() const { return source_; }
   const data::Vocabulary& target() const { return target_; }
-  data::Tokens tokens() const { return tokens_; }
+  data::TokenKinds tokens() const { return tokens_; }
 
  private:
   Translation read(const std::string& text) const;
   void write(const Hypothesis& hypothesis, Translation& translation) const;
+  // That of the pair's right targets by which a hypothesis is judged.
+  data::TokenSequence reference_for(const data::TokenSequence& hypothesis,
+                                    const data::Pair& pair) const;
   double perplexity(const std::vector<data::Pair>& pairs) const;
 
   Seq2Seq model_;
-  data::Tokens tokens_;
+  data::TokenKinds tokens_;
   data::Vocabulary source_;
   data::Vocabulary target_;
 };

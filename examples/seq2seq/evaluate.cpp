@@ -3,15 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <string>
 #include <vector>
 
-#include "autograd/error.h"
 #include "examples/seq2seq/console.h"
 #include "examples/seq2seq/progress.h"
+#include "examples/seq2seq/scores.h"
 #include "examples/seq2seq/task.h"
-#include "nn/data/dates.h"
 #include "nn/data/pairs.h"
 
 namespace seq2seq {
@@ -19,25 +17,6 @@ namespace {
 
 namespace nn = attune::nn;
 namespace data = attune::data;
-using attune::Error;
-
-std::string remembered(const nn::Checkpoint& checkpoint, const std::string& setting) {
-  const auto found = checkpoint.task.find(setting);
-  return found == checkpoint.task.end() ? "" : found->second;
-}
-
-// The dates that training kept for the test, generated again.
-std::vector<data::Pair> unseen_dates(const nn::Checkpoint& checkpoint, const std::string& model) {
-  const std::string seed = remembered(checkpoint, "seed");
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(seed.data(), seed.data() + seed.size(), number);
-  const bool known = error == std::errc() && end == seed.data() + seed.size() && !seed.empty();
-  if (!known || !remembered(checkpoint, "data").empty()) {
-    throw Error(fmt::format(
-        "{}: was not trained on dates; name pairs to evaluate it on with --data", model));
-  }
-  return data::generate_dates(number, 0, 0, test_dates).test;
-}
 
 std::size_t count_unknown(const std::vector<nn::Translation>& translations) {
   return static_cast<std::size_t>(std::count_if(
@@ -45,28 +24,16 @@ std::size_t count_unknown(const std::vector<nn::Translation>& translations) {
       [](const nn::Translation& translation) { return !translation.unknown.empty(); }));
 }
 
-std::string report(const nn::Evaluation& evaluation, data::Tokens tokens) {
-  std::string lines;
-  const auto line = [&](const char* what, const std::string& value) {
-    lines += fmt::format("{:<16}{:>10}\n", what, value);
-  };
-  line("pairs", grouped(static_cast<std::int64_t>(evaluation.pairs)));
-  line("exact match", fmt::format("{:.2f} %", 100 * evaluation.exact_match));
-  line("token accuracy", fmt::format("{:.2f} %", 100 * evaluation.token_accuracy));
-  line("perplexity", fmt::format("{:.4f}", evaluation.perplexity));
-  if (tokens == data::Tokens::word) line("BLEU", fmt::format("{:.2f}", evaluation.bleu));
-  return lines;
-}
-
 // The first pairs that are not translated exactly.
-std::string list_mistakes(const std::vector<data::Pair>& pairs,
-                          const std::vector<nn::Translation>& translations, data::Tokens tokens,
-                          std::size_t most) {
+std::string list_mistakes(const nn::Translator& translator, const std::vector<data::Pair>& pairs,
+                          const std::vector<nn::Translation>& translations, std::size_t most) {
   std::string lines;
   for (std::size_t i = 0, listed = 0; i < pairs.size() && listed < most; ++i) {
-    if (translations[i].target_tokens == tokenize(pairs[i].target, tokens)) continue;
-    lines += fmt::format("\n{}\n  answer  {}\n  right   {}\n", pairs[i].source,
-                         translations[i].text, pairs[i].target);
+    if (translator.is_right(translations[i], pairs[i])) continue;
+    lines += fmt::format("\n{}\n  answer  {}\n", pairs[i].source, translations[i].text);
+    lines += fmt::format("  right   {}\n", pairs[i].target);
+    for (const std::string& other : pairs[i].alternatives)
+      lines += fmt::format("  or      {}\n", other);
     ++listed;
   }
   return lines;
@@ -77,20 +44,23 @@ std::string list_mistakes(const std::vector<data::Pair>& pairs,
 void evaluate(const EvaluateOptions& options) {
   const std::string& model = options.decoding.model;
   const nn::Checkpoint checkpoint = open_model(model);
+  const auto named = checkpoint.task.find("task");
+  const std::string task = named == checkpoint.task.end() ? "" : named->second;
   const std::vector<data::Pair> pairs =
-      options.file.empty() ? unseen_dates(checkpoint, model) : data::read_pairs(options.file);
+      options.file.empty() ? test_pairs(checkpoint.task, model) : read_test(options.file, task);
   const nn::Translator translator = make_translator(checkpoint, model);
   std::vector<std::string> sources;
   for (const data::Pair& pair : pairs) sources.push_back(pair.source);
   const std::vector<nn::Translation> translations =
       translator.translate_all(sources, decode_options(options.decoding, checkpoint));
-  write_out(report(translator.judge(translations, pairs), translator.tokens()));
+  write_out(as_table(translator.judge(translations, pairs),
+                     measure_of(task, translator.tokens().target)));
   if (const std::size_t unknown = count_unknown(translations); unknown > 0) {
     write_out(fmt::format("{} of the sources hold tokens that the model does not know\n",
                           grouped(static_cast<std::int64_t>(unknown))));
   }
-  write_out(list_mistakes(pairs, translations, translator.tokens(),
-                          static_cast<std::size_t>(options.mistakes)));
+  write_out(
+      list_mistakes(translator, pairs, translations, static_cast<std::size_t>(options.mistakes)));
 }
 
 }  // namespace seq2seq

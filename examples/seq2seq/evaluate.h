@@ -10,7 +10,7 @@ namespace seq2seq {
 
 struct EvaluateOptions {
   Decoding decoding;
-  std::string file;           // pairs; empty for the test dates
+  std::string file;           // pairs, or a dictionary; empty for what training kept apart
   std::int64_t mistakes = 0;  // how many to show
 };
 

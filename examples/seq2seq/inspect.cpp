@@ -40,6 +40,12 @@ class Section {
   std::string text_;
 };
 
+std::string describe(const data::TokenKinds& tokens) {
+  if (tokens.source == tokens.target) return std::string(data::name(tokens.source));
+  return fmt::format("{}, and {} of the target", data::name(tokens.source),
+                     data::name(tokens.target));
+}
+
 std::string describe_model(const nn::Checkpoint& checkpoint) {
   const nn::Seq2SeqOptions& options = checkpoint.options;
   std::int64_t count = 0;
@@ -60,7 +66,7 @@ std::string describe_model(const nn::Checkpoint& checkpoint) {
   return section.add("layers", options.layers)
       .add("dropout", fmt::format("{}", options.dropout))
       .add("parameters", count)
-      .add("tokens", std::string(data::name(checkpoint.tokens)))
+      .add("tokens", describe(checkpoint.tokens))
       .add("longest source", fmt::format("{} tokens", checkpoint.longest_source))
       .add("longest target", fmt::format("{} tokens", checkpoint.longest_target))
       .text();

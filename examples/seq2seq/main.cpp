@@ -39,7 +39,7 @@ void add_settings(CLI::App& command, Settings& settings) {
     const auto give = [&settings, &setting](const std::string& value) {
       settings.give(setting.name, value);
     };
-    command.add_option_function<std::string>("--" + setting.name, give, setting.help)
+    command.add_option_function<std::string>("--" + setting.name, give, describe(setting))
         ->check(validator(setting.check))
         ->type_name(setting.type)
         ->default_str(setting.value)
@@ -50,12 +50,12 @@ void add_settings(CLI::App& command, Settings& settings) {
 
 void add_train_command(CLI::App& app, int& status) {
   CLI::App* const command =
-      app.add_subcommand("train", "Learn to translate: dates, or pairs of your own");
+      app.add_subcommand("train", "Learn dates, pronunciation, SCAN, or pairs of your own");
   const auto options = std::make_shared<TrainOptions>();
   add_settings(*command, options->settings);
   command
       ->add_option("-o,--out", options->out,
-                   "The checkpoint to write [dates.safetensors, or named after --data]")
+                   "The checkpoint to write [named after the task, or --data]")
       ->type_name("FILE");
   const CLI::Option* const resume =
       command
@@ -63,6 +63,12 @@ void add_train_command(CLI::App& app, int& status) {
                        "Go on with a training that was interrupted, with its own options [--out]")
           ->type_name("[FILE]")
           ->expected(0, 1);
+  command
+      ->add_option(
+          "--run", options->run,
+          "The folder for config.json, metrics.jsonl and report.html, or none [named after "
+          "the checkpoint: dates.run]")
+      ->type_name("DIR");
   command->add_option("--save-every", options->save_every, "Steps between savings")
       ->type_name("N")
       ->check(validator(whole_number(1, 1000000000)))
@@ -74,10 +80,17 @@ void add_train_command(CLI::App& app, int& status) {
   command->add_flag("-q,--quiet", options->quiet, "Print the result only");
   command->footer(
       "Without --data it learns to read dates as people write them, from 1900 to 2099:\n"
-      "  tuesday, 3rd of may 1994 -> 1994-05-03\n\n"
+      "  tuesday, 3rd of may 1994 -> 1994-05-03\n"
+      "--task pronounce learns to say English words, from the dictionary that\n"
+      "`sudo apt-get install pocketsphinx-en-us` installs, or from --data in its format:\n"
+      "  abated AH B EY T IH D\n"
+      "--task scan learns the commands of Lake & Baroni (2018):\n"
+      "  jump left twice -> I_TURN_LEFT I_JUMP I_TURN_LEFT I_JUMP\n\n"
       "Ctrl-C saves and stops; --resume then goes on to the very model that an uninterrupted\n"
-      "training makes. The checkpoint holds the parameters that validated best.\n\n"
+      "training makes. The checkpoint holds the parameters that validated best.\n"
+      "report.html shows curves, sample translations and attention, anew at every validation.\n\n"
       "  seq2seq train\n"
+      "  seq2seq train --task pronounce\n"
       "  seq2seq train --data pairs.tsv --tokens word --min-count 2 --out mine.safetensors\n"
       "  seq2seq train --resume mine.safetensors --steps 20000");
   command->callback([&app, &status, resume, options] {
@@ -124,9 +137,12 @@ void add_translate_command(CLI::App& app) {
       ->check(validator(whole_number(1, 1000)));
   command->add_flag("-s,--scores", options->scores,
                     "Before each answer its log-probability (natural) and a tab");
-  command->add_flag("-a,--attention", options->attention,
-                    "Below each answer a picture of where the model looked: the text along the "
-                    "top, the answer down the side");
+  command
+      ->add_flag("-a{terminal},--attention{terminal}", options->attention,
+                 "Below each answer a picture of where the model looked: the text along the "
+                 "top, the answer down the side; --attention=FILE draws that of one text as "
+                 ".html, .svg or .png")
+      ->type_name("[=FILE]");
   command->add_flag("-u,--allow-unknown", options->allow_unknown,
                     "Do not complain of tokens that the model was not trained on");
   command
@@ -138,6 +154,7 @@ void add_translate_command(CLI::App& app) {
       "Line N of the output answers text N. A text that gets no answer, or a doubtful one, is\n"
       "named on stderr, and in the end the exit status is 1.\n\n"
       "  seq2seq translate --attention \"the 3rd of may '94\"\n"
+      "  seq2seq translate --attention=may.svg \"the 3rd of may '94\"\n"
       "  seq2seq translate --beam 5 < texts > answers");
   command->callback([options] { translate(*options); });
 }
@@ -148,7 +165,8 @@ void add_evaluate_command(CLI::App& app) {
   const auto options = std::make_shared<EvaluateOptions>();
   command
       ->add_option("-d,--data", options->file,
-                   "Pairs to translate: UTF-8 lines, source TAB target [the test dates]")
+                   "Pairs to translate: UTF-8 lines, source TAB target; pronounce: a dictionary "
+                   "[what training kept apart]")
       ->type_name("FILE");
   add_decoding_options(*command, options->decoding);
   command
@@ -159,7 +177,9 @@ void add_evaluate_command(CLI::App& app) {
       "exact match     answers that are right in every token\n"
       "token accuracy  tokens that are right and in their place\n"
       "perplexity      e^(mean -log P of a right token, given those before it); 1 is perfect\n"
-      "BLEU            corpus BLEU-4 in percent, for models of words");
+      "BLEU            corpus BLEU-4 in percent, for pairs of words\n"
+      "WER             words that have none of their pronunciations\n"
+      "PER             edits of phonemes to the closest pronunciation, per phoneme of it");
   command->callback([options] { evaluate(*options); });
 }
 

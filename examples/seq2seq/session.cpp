@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "autograd/error.h"
 #include "examples/seq2seq/console.h"
 #include "examples/seq2seq/signals.h"
 #include "nn/data/display_width.h"
 #include "nn/data/utf8.h"
+#include "nn/gradient_report.h"
 
 namespace seq2seq {
 
@@ -18,11 +20,6 @@ namespace nn = attune::nn;
 using attune::Error;
 
 namespace {
-
-std::string in_words(const nn::Evaluation& evaluation) {
-  return fmt::format("{:.1f} % right  perplexity {:.4g}", 100 * evaluation.exact_match,
-                     evaluation.perplexity);
-}
 
 // The beginning of a text, as far as a line has room for it, without what would move the cursor.
 std::string shortened(const std::string& text) {
@@ -37,13 +34,13 @@ std::string shortened(const std::string& text) {
   return result;
 }
 
-std::string sample_line(const data::Pair& pair, const std::string& answer, bool right) {
-  const char* const mark = right ? "right" : "wrong";
+std::string sample_line(const Sample& sample) {
+  const char* const mark = sample.right ? "right" : "wrong";
   const std::string shown =
-      shows_colours() ? fmt::format("\x1b[{}m{}\x1b[0m", right ? 32 : 31, mark) : mark;
+      shows_colours() ? fmt::format("\x1b[{}m{}\x1b[0m", sample.right ? 32 : 31, mark) : mark;
   std::string line =
-      fmt::format("  {}  {} -> {}", shown, shortened(pair.source), shortened(answer));
-  if (!right) line += fmt::format("  (not {})", shortened(pair.target));
+      fmt::format("  {}  {} -> {}", shown, shortened(sample.source), shortened(sample.answer));
+  if (!sample.right) line += fmt::format("  (not {})", shortened(sample.target));
   return line;
 }
 
@@ -59,9 +56,20 @@ std::int64_t last_step(const nn::TrainingLimits& limits, const nn::Trainer& trai
 nn::Ending Session::run(const nn::TrainingLimits& limits) {
   const StopRequests requests;
   Progress progress(trainer_.steps(), last_step(limits, trainer_), options_.quiet);
+  try {
+    folder_.begin(trainer_.steps());
+  } catch (const Error& error) {
+    folder_.abandon();
+    progress.warn(fmt::format("{} Training goes on without a report.", error.what()));
+  }
   const auto observe = [&](const nn::StepReport& report, const nn::Validation* validation) {
     progress.update(report);
-    if (validation != nullptr) show(*validation, progress);
+    folder_.add(report, trainer_.seconds());
+    if (validation != nullptr) {
+      std::vector<Sample> samples = translate_samples();
+      show(*validation, samples, progress);
+      this->report(*validation, std::move(samples), progress);
+    }
     signal_ = requests.received();
     if (signal_ != 0) return false;
     if (report.step % options_.save_every == 0) save(progress);
@@ -70,18 +78,68 @@ nn::Ending Session::run(const nn::TrainingLimits& limits) {
   return trainer_.run(limits, observe);
 }
 
-void Session::show(const nn::Validation& validation, Progress& progress) const {
-  if (options_.quiet) return;
-  progress.print(fmt::format("{}  {}", progress.status(), in_words(validation.evaluation)));
+std::vector<Sample> Session::translate_samples() const {
+  if (options_.quiet && !folder_.on()) return {};
   std::vector<std::string> sources;
-  for (const data::Pair& pair : samples_) sources.push_back(pair.source);
+  for (const data::Pair& pair : pairs_) sources.push_back(pair.source);
   nn::DecodeOptions options;
   options.max_length = options_.max_length;
+  const auto averaged = trainer_.averaged();
   const std::vector<nn::Translation> answers = translator_.translate_all(sources, options);
-  for (std::size_t i = 0; i < samples_.size(); ++i) {
-    const bool right =
-        answers[i].target_tokens == tokenize(samples_[i].target, translator_.tokens());
-    progress.print(sample_line(samples_[i], answers[i].text, right));
+  std::vector<Sample> samples;
+  for (std::size_t i = 0; i < pairs_.size(); ++i) {
+    samples.push_back({pairs_[i].source, pairs_[i].target, answers[i].text,
+                       translator_.is_right(answers[i], pairs_[i])});
+  }
+  return samples;
+}
+
+void Session::show(const nn::Validation& validation, const std::vector<Sample>& samples,
+                   Progress& progress) const {
+  if (options_.quiet) return;
+  progress.print(
+      fmt::format("{}  {}", progress.status(), in_brief(validation.evaluation, options_.measure)));
+  for (const Sample& sample : samples) progress.print(sample_line(sample));
+}
+
+// A report is no reason to end the training, nor to complain of it again and again.
+void Session::report(const nn::Validation& validation, std::vector<Sample> samples,
+                     Progress& progress) {
+  if (!folder_.on()) return;
+  std::vector<std::pair<std::string, double>> layers;
+  for (const nn::LayerGradient& layer : nn::gradient_report(translator_.model()).layers) {
+    layers.emplace_back(layer.layer, layer.norm);
+  }
+  folder_.add(validation, trainer_.seconds(), std::move(layers), std::move(samples));
+  folder_.show(alignments());
+  try {
+    folder_.save();
+  } catch (const Error& error) {
+    if (!std::exchange(complained_, true)) {
+      progress.warn(fmt::format("{} Training goes on, and the report may be lost.", error.what()));
+    }
+  }
+}
+
+std::vector<std::pair<std::string, nn::Translation>> Session::alignments() const {
+  std::vector<std::pair<std::string, nn::Translation>> result;
+  nn::DecodeOptions options;
+  options.max_length = options_.max_length;
+  const auto averaged = trainer_.averaged();
+  for (const data::Pair& pair : pairs_) {
+    result.emplace_back(pair.source, translator_.translate(pair.source, options));
+  }
+  return result;
+}
+
+void Session::conclude(std::vector<std::string> remarks) {
+  if (!folder_.on()) return;
+  folder_.conclude(std::move(remarks), trainer_.seconds());
+  folder_.show(alignments());
+  try {
+    folder_.save();
+  } catch (const Error& error) {
+    if (!complained_) fmt::print(stderr, "seq2seq: {}\n", error.what());
   }
 }
 

@@ -15,15 +15,38 @@ using attune::Error;
 
 constexpr std::int64_t any = std::int64_t{1} << 40;
 
-std::vector<Setting> make_settings() {
-  const std::string data = "Data", model = "Model", training = "Training";
+std::vector<Setting> data_settings() {
+  const std::string data = "Data";
   return {
-      {"data", "", "FILE", "Pairs to learn: UTF-8 lines, source TAB target [dates, generated]",
+      {"task", "", "KIND", "dates, pairs, pronounce or scan [dates; pairs where --data is given]",
+       one_of({"dates", "pairs", "pronounce", "scan"}), data, false, true},
+      {"data", "", "FILE",
+       "Pairs to learn: UTF-8 lines, source TAB target; pronounce: a dictionary "
+       "[that of Debian's package pocketsphinx-en-us]",
        file_name(), data, true},
       {"valid", "", "FILE", "Pairs to validate with [a tenth of --data, at most 2000 pairs]",
        file_name(), data, true},
-      {"tokens", "char", "KIND", "What a text is cut into: char, word or byte",
-       one_of({"char", "word", "byte"}), data},
+      {"split", "simple", "KIND",
+       "scan: test a random fifth (simple), or what is longer than all that is learned (length)",
+       one_of({"simple", "length"}), data, false, true},
+      {"tokens",
+       "char",
+       "KIND",
+       "What a text is cut into: char, word or byte",
+       one_of({"char", "word", "byte"}),
+       data,
+       false,
+       false,
+       {{"scan", "word"}}},
+      {"target-tokens",
+       "",
+       "KIND",
+       "What a target is cut into, if not by --tokens",
+       one_of({"char", "word", "byte"}),
+       data,
+       false,
+       true,
+       {{"pronounce", "word"}}},
       {"max-vocabulary", "0", "N", "At most N tokens a side, the most frequent ones; 0: all",
        whole_number(0, any), data},
       {"min-count", "1", "N", "Tokens that occur fewer than N times count as unknown",
@@ -32,6 +55,12 @@ std::vector<Setting> make_settings() {
        whole_number(1, 100000), data},
       {"dates", "60000", "N", "How many dates to generate", whole_number(1, 1000000), data},
       {"seed", "1", "N", "Equal seeds give equal models, in every bit", whole_number(0, any), data},
+  };
+}
+
+std::vector<Setting> model_settings() {
+  const std::string model = "Model";
+  return {
       {"model", "gru", "KIND", "gru, lstm or transformer", one_of({"gru", "lstm", "transformer"}),
        model},
       {"attention", "", "SCORE",
@@ -43,39 +72,125 @@ std::vector<Setting> make_settings() {
       {"heads", "4", "N", "Heads of multi-head attention", whole_number(1, 1024), model},
       {"feedforward", "512", "N", "Units of a transformer's feed-forward network",
        whole_number(1, 65536), model},
-      {"hidden", "128", "N",
+      {"hidden",
+       "128",
+       "N",
        "Units of a GRU or LSTM and of the additive score; features of a transformer",
-       whole_number(1, 8192), model},
-      {"embedding", "64", "N", "Features of a token; a transformer has --hidden",
-       whole_number(1, 8192), model},
+       whole_number(1, 8192),
+       model,
+       false,
+       false,
+       {{"pronounce", "256"}}},
+      {"embedding",
+       "64",
+       "N",
+       "Features of a token; a transformer has --hidden",
+       whole_number(1, 8192),
+       model,
+       false,
+       false,
+       {{"pronounce", "128"}}},
       {"layers", "1", "N", "Layers of the encoder and of the decoder", whole_number(1, 16), model},
-      {"dropout", "0", "P", "Share of the features dropped while training", number(0, 0.95), model},
-      {"steps", "", "N", "End after N steps; 0: no limit [dates: 1000, --data: 10000]",
-       whole_number(0, any), training, true},
+      {"dropout",
+       "0",
+       "P",
+       "Share of the features dropped while training",
+       number(0, 0.95),
+       model,
+       false,
+       false,
+       {{"pronounce", "0.2"}}},
+  };
+}
+
+std::vector<Setting> training_settings() {
+  const std::string training = "Training";
+  return {
+      {"steps",
+       "10000",
+       "N",
+       "End after N steps; 0: no limit",
+       whole_number(0, any),
+       training,
+       true,
+       false,
+       {{"dates", "1000"}, {"pronounce", "20000"}, {"scan", "3000"}}},
       {"epochs", "0", "N", "End after N passes over the pairs; 0: no limit", whole_number(0, any),
        training, true},
-      {"patience", "", "N",
-       "End after N validations without a new best; 0: never "
-       "[dates: 0, --data: 10]",
-       whole_number(0, any), training, true},
-      {"stop-at", "", "PERCENT",
-       "End when two validations in a row have so many exactly right "
-       "[dates: 99.8, --data: 100]",
-       number(0, 100), training, true},
+      {"patience",
+       "10",
+       "N",
+       "End after N validations without a new best; 0: never",
+       whole_number(0, any),
+       training,
+       true,
+       false,
+       {{"dates", "0"}, {"pronounce", "0"}, {"scan", "0"}}},
+      {"stop-at",
+       "100",
+       "PERCENT",
+       "End when two validations in a row have so many exactly right",
+       number(0, 100),
+       training,
+       true,
+       false,
+       {{"dates", "99.8"}}},
       {"validate-every", "", "N",
-       "Steps between validations [dates: 100, --data: an epoch, but from 50 to 500]",
+       "Steps between validations [dates: 100, others: an epoch, but from 50 to 2000]",
        whole_number(1, any), training},
       {"batch", "64", "N", "Pairs a step", whole_number(1, 65536), training},
-      {"lr", "0.003", "RATE", "Learning rate of Adam, once warmed up", number(1e-8, 10), training},
+      {"lr",
+       "0.003",
+       "RATE",
+       "Learning rate of Adam, once warmed up",
+       number(1e-8, 10),
+       training,
+       false,
+       false,
+       {{"pronounce", "0.002"}}},
       {"warmup", "100", "N", "Steps in which the learning rate rises from 0", whole_number(0, any),
        training},
+      {"schedule",
+       "plateau",
+       "KIND",
+       "plateau halves the rate when the validation loss stands still, cosine lets it fall to a "
+       "hundredth at --steps",
+       one_of({"plateau", "cosine"}),
+       training,
+       false,
+       true,
+       {{"pronounce", "cosine"}}},
+      {"average",
+       "0",
+       "DECAY",
+       "Validate and keep a moving average of the parameters, such as 0.999; 0: none",
+       number(0, 0.999999),
+       training,
+       false,
+       true,
+       {{"pronounce", "0.999"}}},
       {"clip", "1", "NORM", "Gradients are scaled down to this norm", number(1e-6, 1e6), training},
-      {"label-smoothing", "0", "P", "Probability moved from the right token to all", number(0, 0.9),
-       training},
+      {"label-smoothing",
+       "0",
+       "P",
+       "Probability moved from the right token to all",
+       number(0, 0.9),
+       training,
+       false,
+       false,
+       {{"pronounce", "0.1"}}},
       {"scheduled-sampling", "0", "P",
        "Probability that the decoder is fed its own token, not the right one", number(0, 1),
        training},
   };
+}
+
+std::vector<Setting> make_settings() {
+  std::vector<Setting> all = data_settings();
+  for (const auto& more : {model_settings(), training_settings()}) {
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  return all;
 }
 
 bool equal(const std::string& a, const std::string& b) {
@@ -91,6 +206,15 @@ bool equal(const std::string& a, const std::string& b) {
 const std::vector<Setting>& all_settings() {
   static const std::vector<Setting> settings = make_settings();
   return settings;
+}
+
+std::string describe(const Setting& setting) {
+  if (setting.of_task.empty()) return setting.help;
+  std::vector<std::string> defaults;
+  for (const auto& [task, value] : setting.of_task) {
+    defaults.push_back(fmt::format("{}: {}", task, value));
+  }
+  return fmt::format("{} [{}]", setting.help, fmt::join(defaults, ", "));
 }
 
 Settings::Settings() {
@@ -120,16 +244,31 @@ double Settings::real(const std::string& name) const {
   return value;
 }
 
-void Settings::choose_defaults(std::int64_t pairs) {
-  const auto choose = [&](const char* name, const auto& value) {
-    if (values_[name].empty()) values_[name] = fmt::format("{}", value);
+std::string Settings::task() const {
+  if (!text("task").empty()) return text("task");
+  return text("data").empty() ? "dates" : "pairs";
+}
+
+void Settings::choose_defaults() {
+  values_["task"] = task();
+  for (const Setting& setting : all_settings()) {
+    const auto found = setting.of_task.find(task());
+    if (found != setting.of_task.end() && !given_.contains(setting.name)) {
+      values_[setting.name] = found->second;
+    }
+  }
+  const auto choose = [&](const char* name, const std::string& value) {
+    if (values_[name].empty()) values_[name] = value;
   };
   choose("attention", text("model") == "transformer" ? "multihead" : "additive");
-  const std::int64_t steps_per_epoch = pairs / whole("batch");
-  choose("steps", dates() ? 1000 : 10000);
-  choose("patience", dates() ? 0 : 10);
-  choose("stop-at", dates() ? 99.8 : 100.0);
-  choose("validate-every", dates() ? 100 : std::clamp<std::int64_t>(steps_per_epoch, 50, 500));
+  choose("target-tokens", text("tokens"));
+}
+
+void Settings::choose_interval(std::int64_t pairs) {
+  std::string& interval = values_["validate-every"];
+  if (!interval.empty()) return;
+  const std::int64_t epoch = pairs / whole("batch");
+  interval = fmt::format("{}", task() == "dates" ? 100 : std::clamp<std::int64_t>(epoch, 50, 2000));
 }
 
 void Settings::resume(const std::map<std::string, std::string>& remembered,
@@ -138,8 +277,7 @@ void Settings::resume(const std::map<std::string, std::string>& remembered,
   for (const Setting& setting : all_settings()) {
     const auto found = remembered.find(setting.name);
     if (found == remembered.end()) {
-      // Options that came later had their default before.
-      if (!remembered.empty() && !setting.value.empty()) continue;
+      if (!remembered.empty() && (setting.later || !setting.value.empty())) continue;
       throw Error(
           fmt::format("{}: does not say with what --{} it was trained", file, setting.name));
     }
@@ -147,6 +285,7 @@ void Settings::resume(const std::map<std::string, std::string>& remembered,
     if (setting.may_change) changeable.push_back("--" + setting.name);
     if (!given) {
       values_[setting.name] = found->second;
+      given_.insert(setting.name);
     } else if (!setting.may_change && !equal(values_[setting.name], found->second)) {
       fixed.push_back(fmt::format("--{} {}", setting.name, found->second));
     }

@@ -15,15 +15,20 @@ namespace seq2seq {
 
 struct Setting {
   std::string name;
-  std::string value;  // by default; empty where that depends on the task
+  std::string value;  // by default; empty where that depends on the data
   std::string type;
   std::string help;
   Check check;
   std::string group;
   bool may_change = false;  // on --resume
+  bool later = false;       // than the first checkpoints, in which its default held
+  // By default for tasks that are better learned otherwise.
+  std::map<std::string, std::string> of_task = {};
 };
 
 const std::vector<Setting>& all_settings();
+// Its help, with the defaults of tasks: "End after N steps; 0: no limit [dates: 1000]".
+std::string describe(const Setting& setting);
 
 class Settings {
  public:
@@ -36,11 +41,13 @@ class Settings {
   std::int64_t whole(const std::string& name) const;
   double real(const std::string& name) const;
 
-  // Whether dates are learned, the task of those who name no data.
-  bool dates() const { return text("data").empty(); }
+  // What is learned: "dates", "pairs", "pronounce" or "scan".
+  std::string task() const;
 
-  // Fills in what the user left to the task, which has that many pairs to train with.
-  void choose_defaults(std::int64_t pairs);
+  // Fills in what the user left to the task.
+  void choose_defaults();
+  // How often to validate, where there are that many pairs to train with.
+  void choose_interval(std::int64_t pairs);
   // Takes over what the checkpoint in `file` remembers, where the user gave nothing else. Error if
   // the user gave something else that cannot change.
   void resume(const std::map<std::string, std::string>& remembered, const std::string& file);

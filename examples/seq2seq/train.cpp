@@ -12,6 +12,7 @@
 #include "autograd/random.h"
 #include "examples/seq2seq/decoding.h"
 #include "examples/seq2seq/output.h"
+#include "examples/seq2seq/run_folder.h"
 #include "examples/seq2seq/session.h"
 #include "examples/seq2seq/settings.h"
 #include "examples/seq2seq/signals.h"
@@ -27,7 +28,7 @@ using attune::Error;
 
 // The checkpoint that is written where --out names none.
 std::string default_output(const Settings& settings) {
-  if (settings.dates()) return default_model;
+  if (settings.task() != "pairs") return settings.task() + ".safetensors";
   return std::filesystem::path(settings.text("data")).stem().string() + ".safetensors";
 }
 
@@ -64,6 +65,15 @@ nn::TrainerOptions trainer_options(const Settings& settings, const Task& task) {
   options.clip = settings.real("clip");
   options.label_smoothing = settings.real("label-smoothing");
   options.scheduled_sampling = settings.real("scheduled-sampling");
+  if (settings.task() != "pairs") options.best_by = nn::Criterion::exact_match;
+  options.average = settings.real("average");
+  if (settings.text("schedule") == "cosine") {
+    options.schedule = nn::RateSchedule::cosine;
+    options.cosine_steps = settings.whole("steps");
+    if (options.cosine_steps == 0) {
+      throw Error("--schedule cosine: needs --steps, at which the rate has fallen to its end");
+    }
+  }
   options.validate_every = settings.whole("validate-every");
   options.plateau.patience = 1;
   options.max_length = 2 * task.longest_target;
@@ -87,6 +97,43 @@ nn::Checkpoint description(const Settings& settings, const Task& task,
   checkpoint.longest_target = task.longest_target;
   checkpoint.task = settings.all();
   return checkpoint;
+}
+
+std::string kinds_of_tokens(const Settings& settings) {
+  const std::string &source = settings.text("tokens"), &target = settings.text("target-tokens");
+  return source == target ? source : source + " and " + target;
+}
+
+// What is learned, as the rest of a sentence.
+std::string subject(const Settings& settings) {
+  if (settings.task() == "dates") return "to read dates";
+  if (settings.task() == "scan") return fmt::format("SCAN, the {} split", settings.text("split"));
+  const std::string& file = settings.text("data");
+  if (settings.task() == "pairs") return file;
+  return file.empty() ? "to pronounce English words" : "to pronounce the words of " + file;
+}
+
+// The folder to record the training in; empty for none.
+std::string run_folder(const TrainOptions& options, const std::string& checkpoint) {
+  if (options.run == "none") return "";
+  if (!options.run.empty()) return options.run;
+  return std::filesystem::path(checkpoint).replace_extension(".run").string();
+}
+
+// What a report says from the beginning on.
+Report report_of(const Settings& settings, const Task& task, const nn::Seq2Seq& model) {
+  Report report;
+  report.title = "Learning " + subject(settings);
+  report.measure = task.measure;
+  report.remarks = {"Training goes on, and this page changes with every validation."};
+  report.settings.assign(settings.all().begin(), settings.all().end());
+  report.settings.emplace_back("pairs to train with", grouped(task.train.size()));
+  report.settings.emplace_back("pairs to validate", grouped(task.valid.size()));
+  report.settings.emplace_back("pairs to test", grouped(task.test.size()));
+  report.settings.emplace_back("parameters", grouped(model.parameter_count()));
+  report.settings.emplace_back("source tokens", grouped(task.source.size()));
+  report.settings.emplace_back("target tokens", grouped(task.target.size()));
+  return report;
 }
 
 // A few pairs from all over the set, always the same.
@@ -123,9 +170,8 @@ void restore(nn::Trainer& trainer, const nn::Checkpoint& checkpoint, const std::
 
 void introduce(const Settings& settings, const Task& task, const nn::Trainer& trainer,
                const nn::Seq2Seq& model, const Output& output) {
-  fmt::print("Learning {}: {} pairs to train with, {} to validate{}.\n",
-             settings.dates() ? "to read dates" : settings.text("data"), grouped(task.train.size()),
-             grouped(task.valid.size()),
+  fmt::print("Learning {}: {} pairs to train with, {} to validate{}.\n", subject(settings),
+             grouped(task.train.size()), grouped(task.valid.size()),
              task.test.empty() ? "" : fmt::format(", {} to test", grouped(task.test.size())));
   if (task.left_out > 0) {
     fmt::print("{} pairs have more than {} tokens on a side and are left out (--max-length).\n",
@@ -133,7 +179,7 @@ void introduce(const Settings& settings, const Task& task, const nn::Trainer& tr
   }
   fmt::print("The model has {} parameters, and {} source and {} target tokens ({}).\n",
              grouped(model.parameter_count()), grouped(task.source.size()),
-             grouped(task.target.size()), settings.text("tokens"));
+             grouped(task.target.size()), kinds_of_tokens(settings));
   if (!output.kept().empty()) {
     fmt::print("The earlier {} is kept as {}.\n", output.path(), output.kept());
   }
@@ -161,22 +207,20 @@ std::string reason(nn::Ending ending, const Settings& settings) {
   return "Stopped";
 }
 
-// How well the best parameters do: on dates that neither training nor validation has seen, or on
-// the user's validation pairs.
-void report_test(const nn::Checkpoint& checkpoint, const Task& task) {
+// How well the best parameters do: on what neither training nor validation has seen, or on the
+// user's validation pairs.
+std::string test_result(const nn::Checkpoint& checkpoint, const Task& task,
+                        const std::string& name) {
   const nn::Translator translator(checkpoint);
   const bool test = !task.test.empty();
   nn::DecodeOptions options;
   options.max_length = 2 * task.longest_target;
   options.keep_weights = false;
   const nn::Evaluation result = translator.evaluate(test ? task.test : task.valid, options);
-  const double pairs = static_cast<double>(result.pairs);
-  fmt::print(
-      "{}: {} of {} exactly right ({:.2f} %), {:.2f} % of the tokens, perplexity {:.4g}{}.\n",
-      test ? "Test on unseen dates" : "Validation of the best",
-      grouped(std::llround(result.exact_match * pairs)), grouped(result.pairs),
-      100 * result.exact_match, 100 * result.token_accuracy, result.perplexity,
-      task.tokens == data::Tokens::word ? fmt::format(", BLEU {:.1f}", result.bleu) : "");
+  const char* const tested = name == "dates" ? "dates" : name == "pronounce" ? "words" : "commands";
+  return fmt::format("{}: {}.",
+                     test ? fmt::format("Test on unseen {}", tested) : "Validation of the best",
+                     in_a_sentence(result, task.measure));
 }
 
 // A word of a shell's command line.
@@ -191,18 +235,20 @@ std::string quoted(const std::string& text) {
 }
 
 void suggest_next(const std::string& program, const Settings& settings, const Task& task,
-                  const std::string& file) {
+                  const std::string& file, const RunFolder& folder) {
   const std::string start = "  " + quoted(program);
   const std::string model = file == default_model ? "" : " --model " + quoted(file);
-  const std::string source = settings.dates() ? "the 3rd of may '94" : task.valid.front().source;
+  const std::string source =
+      settings.task() == "dates" ? "the 3rd of may '94" : task.valid.front().source;
   // What begins with a dash would be taken for an option.
   const std::string text = (source.starts_with('-') ? "-- " : "") + quoted(source);
-  fmt::print("The model is in {}. Next:\n", file);
+  fmt::print("The model is in {}{}. Next:\n", file,
+             folder.on() ? ", pictures are in " + folder.page() : "");
   fmt::print("{} translate{} {}\n", start, model, text);
   fmt::print("{} translate{} --attention {}\n", start, model, text);
-  fmt::print("{} evaluate{}{}\n", start, model, settings.dates() ? "" : " --data PAIRS");
+  fmt::print("{} evaluate{}{}\n", start, model, settings.task() == "pairs" ? " --data PAIRS" : "");
   fmt::print("{} inspect{}\n", start, file == default_model ? "" : " " + quoted(file));
-  if (settings.dates())
+  if (settings.task() == "dates")
     fmt::print("{} train --data pairs.tsv    # your own: source TAB target\n", start);
 }
 
@@ -211,6 +257,28 @@ void say_how_to_resume(const std::string& program, const nn::Trainer& trainer,
   fmt::print("Stopped after step {} and saved. To go on:\n  {} train --resume{}\n",
              grouped(trainer.steps()), quoted(program),
              file == default_model ? "" : " " + quoted(file));
+}
+
+// Where the checkpoint goes.
+std::string output_file(const TrainOptions& options, const Settings& settings,
+                        const std::string& resumed) {
+  if (!options.out.empty()) return options.out;
+  return resumed.empty() ? default_output(settings) : resumed;
+}
+
+// Says what became of the training.
+void conclude(const TrainOptions& options, const Settings& settings, const Task& task,
+              nn::Ending ending, const nn::Trainer& trainer, Session& session, bool idle) {
+  const double epochs =
+      static_cast<double>(trainer.steps()) / static_cast<double>(trainer.steps_per_epoch());
+  const std::string end =
+      fmt::format("{}: {} steps, {:.1f} epochs, {}.", reason(ending, settings),
+                  grouped(trainer.steps()), epochs, clock_time(trainer.seconds()));
+  fmt::print("{}{}\n", options.quiet ? "" : "\n", end);
+  if (idle) fmt::print("There was nothing left to do; allow more to go on.\n");
+  const std::string result = test_result(session.checkpoint(), task, settings.task());
+  fmt::print("{}\n", result);
+  session.conclude({end, result});
 }
 
 }  // namespace
@@ -224,8 +292,9 @@ int train(const TrainOptions& options) {
     earlier = open_model(resumed);
     settings.resume(earlier->task, resumed);
   }
+  settings.choose_defaults();
   Task task = load_task(settings);
-  settings.choose_defaults(static_cast<std::int64_t>(task.train.size()));
+  settings.choose_interval(static_cast<std::int64_t>(task.train.size()));
   if (earlier) take_vocabularies(*earlier, task);
 
   attune::manual_seed(static_cast<std::uint64_t>(settings.whole("seed")));
@@ -234,12 +303,12 @@ int train(const TrainOptions& options) {
   nn::Trainer trainer(translator, task.train, task.valid, trainer_options(settings, task));
   if (earlier) restore(trainer, *earlier, resumed);
 
-  const std::string file = !options.out.empty() ? options.out
-                           : earlier            ? resumed
-                                                : default_output(settings);
+  const std::string file = output_file(options, settings, resumed);
   Output output(file, file == resumed);
-  Session session(trainer, translator, description(settings, task, model.options()), output,
-                  {options.save_every, 2 * task.longest_target, options.quiet});
+  RunFolder folder(run_folder(options, file), report_of(settings, task, model),
+                   std::max<std::int64_t>(settings.whole("validate-every") / 10, 1));
+  Session session(trainer, translator, description(settings, task, model.options()), output, folder,
+                  {options.save_every, 2 * task.longest_target, task.measure, options.quiet});
   session.show_samples(choose_samples(task.valid));
   nn::Checkpoint largest = session.checkpoint();  // the newest parameters beside the best
   largest.training->parameters = largest.parameters;
@@ -250,16 +319,12 @@ int train(const TrainOptions& options) {
   const nn::Ending ending = session.run(training_limits(settings));
   output.save_at_last(session.checkpoint());
   if (ending == nn::Ending::stopped) {
+    session.conclude({fmt::format("Stopped after step {}.", grouped(trainer.steps()))});
     say_how_to_resume(options.program, trainer, output.path());
     return 128 + session.signal();
   }
-  fmt::print("{}{}: {} steps, {:.1f} epochs, {}.\n", options.quiet ? "" : "\n",
-             reason(ending, settings), grouped(trainer.steps()),
-             static_cast<double>(trainer.steps()) / static_cast<double>(trainer.steps_per_epoch()),
-             clock_time(trainer.seconds()));
-  if (trainer.steps() == before) fmt::print("There was nothing left to do; allow more to go on.\n");
-  report_test(session.checkpoint(), task);
-  if (!options.quiet) suggest_next(options.program, settings, task, output.path());
+  conclude(options, settings, task, ending, trainer, session, trainer.steps() == before);
+  if (!options.quiet) suggest_next(options.program, settings, task, output.path(), folder);
   return 0;
 }
 

@@ -14,6 +14,7 @@ struct TrainOptions {
   std::string out;  // the checkpoint to write; empty for one named after the data
   bool resume = false;
   std::string resume_file;  // empty: the one that would be written
+  std::string run;  // the folder to record in; "none" for none, empty for one beside the checkpoint
   std::int64_t save_every = 200;
   std::int64_t threads = 0;  // 0: as many as there are cores
   bool quiet = false;

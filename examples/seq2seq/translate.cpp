@@ -8,13 +8,17 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <vector>
 
 #include "autograd/error.h"
 #include "examples/seq2seq/console.h"
+#include "examples/seq2seq/files.h"
 #include "examples/seq2seq/heatmap.h"
+#include "examples/seq2seq/pictures/alignment.h"
+#include "examples/seq2seq/pictures/page.h"
 
 namespace seq2seq {
 namespace {
@@ -42,6 +46,45 @@ std::string listed(const std::vector<std::string>& tokens) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
+// The picture's place if no file is named.
+constexpr std::string_view terminal = "terminal";
+
+bool draws_file(const TranslateOptions& options) {
+  return !options.attention.empty() && options.attention != terminal;
+}
+
+std::string extension(const std::string& path) {
+  return std::filesystem::path(path).extension().string();
+}
+
+// Error where no picture can be drawn as it is asked for.
+void check_picture(const TranslateOptions& options) {
+  if (!draws_file(options)) return;
+  const std::string kind = extension(options.attention);
+  if (kind != ".html" && kind != ".svg" && kind != ".png") {
+    throw Error(
+        fmt::format("--attention: \"{}\" must end in .html, .svg or .png", options.attention));
+  }
+  if (options.texts.size() != 1) {
+    throw Error("--attention=FILE: draws one text; give one as an argument");
+  }
+}
+
+void draw(const std::string& path, const std::string& text, const nn::Translation& translation) {
+  const std::string kind = extension(path);
+  if (translation.weights.empty()) {
+    throw Error(fmt::format("{}: is not written, for the answer is empty", path));
+  }
+  if (kind == ".svg") return replace_file(path, alignment_svg(translation));
+  if (kind == ".png") return replace_file(path, alignment_png(translation));
+  const std::string title = fmt::format("{} → {}", text, translation.text);
+  replace_file(
+      path, page(title, fmt::format("<h1>{}</h1>\n<p class=\"faint\">The text along the top, the "
+                                    "answer down the side; the stronger a cell, the more that "
+                                    "token looked there.</p>\n<div class=\"scroll\">{}</div>\n",
+                                    escaped(title), alignment_element(translation))));
+}
+
 // Answers one text after the other.
 class Answerer {
  public:
@@ -52,7 +95,7 @@ class Answerer {
         decode_(decode_options(options.decoding, checkpoint_)),
         style_{terminal_columns(), shows_colours()} {
     decode_.beam = std::max(decode_.beam, options.candidates);
-    if (options.attention && !translator_.model().attends()) {
+    if (!options.attention.empty() && !translator_.model().attends()) {
       throw Error(fmt::format("{}: has no attention to show, it was trained with --attention none",
                               options.decoding.model));
     }
@@ -69,13 +112,15 @@ class Answerer {
     std::vector<nn::Translation> found = translator_.candidates(text, decode_);
     found.resize(std::min(found.size(), static_cast<std::size_t>(options_.candidates)));
     write(found);
+    if (draws_file(options_)) draw(options_.attention, text, found.front());
     complain(found.front());
   }
 
  private:
   // Error, too, where the text is not UTF-8.
   void check_length(const std::string& text) const {
-    const auto length = static_cast<std::int64_t>(tokenize(text, translator_.tokens()).size());
+    const auto length =
+        static_cast<std::int64_t>(tokenize(text, translator_.tokens().source).size());
     const std::int64_t longest = checkpoint_.longest_source;
     if (options_.max_source > 0 && length > options_.max_source) {
       throw Error(fmt::format("the text has {} tokens, and --max-source allows {}", length,
@@ -96,7 +141,7 @@ class Answerer {
       std::replace(text.begin(), text.end(), '\n', ' ');  // an answer is a line
       if (options_.scores) lines += fmt::format("{:.4f}\t", translation.log_probability);
       lines += text + '\n';
-      if (options_.attention) lines += heatmap(translation, style_) + '\n';
+      if (options_.attention == terminal) lines += heatmap(translation, style_) + '\n';
     }
     if (options_.candidates > 1) lines += '\n';
     write_out(lines);
@@ -174,6 +219,7 @@ void answer_stdin(Run& run) {
 }  // namespace
 
 void translate(const TranslateOptions& options) {
+  check_picture(options);
   const Answerer answerer(options);
   if (options.texts.size() == 1) return answerer.answer(options.texts.front());
   Run run(answerer);

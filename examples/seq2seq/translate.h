@@ -15,7 +15,7 @@ struct TranslateOptions {
   std::int64_t candidates = 1;
   std::int64_t max_source = 0;  // tokens; 0: what the training data suggests
   bool scores = false;
-  bool attention = false;
+  std::string attention;  // the picture's file, "terminal", or empty for no picture
   bool allow_unknown = false;
 };
 

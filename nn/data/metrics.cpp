@@ -87,6 +87,15 @@ double token_error_rate(Corpus hypotheses, Corpus references) {
   return ratio(errors, tokens);
 }
 
+std::size_t closest_reference(std::span<const std::string> hypothesis, Corpus references) {
+  if (references.empty()) throw Error("cannot judge a hypothesis by no references; give one");
+  std::vector<std::size_t> edits;
+  for (const TokenSequence& reference : references) {
+    edits.push_back(edit_distance(hypothesis, reference));
+  }
+  return static_cast<std::size_t>(std::min_element(edits.begin(), edits.end()) - edits.begin());
+}
+
 namespace {
 
 using NgramCounts = std::map<std::vector<std::string_view>, std::size_t>;

@@ -32,6 +32,11 @@ std::size_t edit_distance(std::span<const std::string> a, std::span<const std::s
 double token_error_rate(std::span<const TokenSequence> hypotheses,
                         std::span<const TokenSequence> references);
 
+// The place among `references`, of which there is at least one, of that which the hypothesis comes
+// closest to: the fewest edits, the first among equals. Throws Error where there is none.
+std::size_t closest_reference(std::span<const std::string> hypothesis,
+                              std::span<const TokenSequence> references);
+
 struct Bleu {
   double score = 0;                       // from 0 to 1; usually printed times 100
   std::array<double, 4> precisions = {};  // of 1-grams to 4-grams

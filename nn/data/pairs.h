@@ -11,6 +11,8 @@ namespace attune::data {
 
 struct Pair {
   std::string source, target;
+  // Other right targets, for judging a translation; nothing is trained on them.
+  std::vector<std::string> alternatives = {};
   friend bool operator==(const Pair&, const Pair&) = default;
 };
 

@@ -21,6 +21,16 @@ enum class Tokens {
   byte,
 };
 
+// What the two sides of a pair are cut into: spelling may be characters, and sounds words.
+struct TokenKinds {
+  Tokens source = Tokens::character, target = Tokens::character;
+
+  TokenKinds() = default;
+  TokenKinds(Tokens both) : source(both), target(both) {}
+  TokenKinds(Tokens of_source, Tokens of_target) : source(of_source), target(of_target) {}
+  friend bool operator==(const TokenKinds&, const TokenKinds&) = default;
+};
+
 // "char", "word" or "byte".
 std::string_view name(Tokens tokens);
 // The inverse; throws Error, listing the valid names, for any other.

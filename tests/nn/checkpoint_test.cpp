@@ -54,7 +54,7 @@ Checkpoint example() {
   checkpoint.options.layers = 2;
   checkpoint.options.dropout = 0.125;
   checkpoint.options.attention = Attention::additive;
-  checkpoint.tokens = data::Tokens::word;
+  checkpoint.tokens = {data::Tokens::character, data::Tokens::word};
   checkpoint.source_vocabulary = {"<pad>", "<bos>", "<eos>", "<unk>", "\"quoted\"", "né\n"};
   checkpoint.target_vocabulary = {"<pad>", "<bos>", "<eos>", "<unk>", "ja"};
   checkpoint.longest_source = 17;
@@ -68,6 +68,7 @@ Checkpoint example() {
   training.seconds = 0.1;
   training.parameters = Seq2Seq(checkpoint.options).state_dict();
   training.optimiser = {{"step", tensor({7})}};
+  training.average = {{"0", tensor({0.5, 3})}};
   training.values = {{"random seed", "18446744073709551615"}};
   checkpoint.training = training;
   return checkpoint;
@@ -126,6 +127,8 @@ TEST_CASE("everything that is saved comes back") {
   CHECK(loaded.training->values == saved.training->values);
   check_equal(loaded.training->parameters, saved.training->parameters);
   check_equal(loaded.training->optimiser, saved.training->optimiser);
+  check_equal(loaded.training->average, saved.training->average);
+  CHECK(loaded.tokens == saved.tokens);
 }
 
 TEST_CASE("loading takes nothing from the random numbers") {

@@ -60,7 +60,7 @@ Checkpoint load_old(bool attends) {
       {"options", R"({"attention":")" + attention +
                       R"(","attention_size":3,"dropout":0.0,"embedding":2,"hidden":3,"layers":1,)" +
                       R"("source_vocabulary":5,"target_vocabulary":6})"},
-      {"tokens", "char"},
+      {"tokens", "word"},
       {"source_vocabulary", R"(["<pad>","<bos>","<eos>","<unk>","a"])"},
       {"target_vocabulary", R"(["<pad>","<bos>","<eos>","<unk>","a","b"])"},
       {"longest_source", "3"},
@@ -80,6 +80,7 @@ TEST_CASE("a checkpoint that does not say what kind of model it holds is a GRU's
   for (const bool attends : {true, false}) {
     CAPTURE(attends);
     const Checkpoint checkpoint = load_old(attends);
+    CHECK(checkpoint.tokens == data::Tokens::word);
     CHECK(checkpoint.options.architecture == Architecture::gru);
     CHECK(checkpoint.options.attending == Attending::before);
     CHECK(checkpoint.options.attention == (attends ? Attention::additive : Attention::none));

@@ -173,6 +173,67 @@ TEST_CASE("the learning rate falls when the validation loss does not") {
   }
 }
 
+TEST_CASE("the learning rate can fall along half a cosine to a hundredth") {
+  TrainerOptions options = quick();
+  options.warmup = 2;
+  options.learning_rate = 1e-3;
+  options.schedule = RateSchedule::cosine;
+  options.cosine_steps = 9;
+  Trainer trainer = trainer_of(untrained(), options);
+  std::vector<double> rates;
+  for (int step = 0; step < 12; ++step) rates.push_back(trainer.step().learning_rate);
+  CHECK(rates[0] == doctest::Approx(0.5e-3));
+  CHECK(rates[1] == doctest::Approx(1e-3).epsilon(0.05));
+  CHECK(rates[4] == doctest::Approx(0.59e-3).epsilon(0.02));
+  CHECK(rates[9] == doctest::Approx(1e-5));
+  CHECK(rates[11] == doctest::Approx(1e-5));
+  options.cosine_steps = 0;
+  CHECK_THROWS_AS(trainer_of(untrained(), options), Error);
+}
+
+TEST_CASE("the average of the parameters is what is validated and kept") {
+  TrainerOptions options = quick();
+  options.average = 0.8;
+  const Translator translator = untrained();
+  Trainer trainer = trainer_of(translator, options);
+  for (int step = 0; step < 20; ++step) trainer.step();
+  const std::vector<double> newest = flat(translator.model().state_dict());
+  std::vector<double> averaged;
+  double perplexity = 0;
+  {
+    const auto use = trainer.averaged();
+    averaged = flat(translator.model().state_dict());
+    perplexity = translator.evaluate(valid, {.max_length = 10}).perplexity;
+  }
+  CHECK(averaged != newest);
+  CHECK(flat(translator.model().state_dict()) == newest);
+  CHECK(trainer.validate().evaluation.perplexity == doctest::Approx(perplexity));
+  CHECK(flat(trainer.best()) == averaged);
+  CHECK(flat(trainer.state().parameters) == newest);
+}
+
+TEST_CASE("by what a validation is the best can be chosen") {
+  // BLEU is 0 where targets are of characters, so that perplexity decides.
+  TrainerOptions options = quick();
+  for (const Criterion criterion : {Criterion::bleu, Criterion::exact_match}) {
+    options.best_by = criterion;
+    Trainer trainer = trainer_of(untrained(), options);
+    double score = -1, perplexity = 0;
+    trainer.run({.steps = 100}, [&](const StepReport&, const Validation* validation) {
+      if (validation == nullptr) return true;
+      const Evaluation& now = validation->evaluation;
+      const double other = criterion == Criterion::bleu ? now.bleu : now.exact_match;
+      const bool better = other > score || (other == score && now.perplexity < perplexity);
+      CHECK(validation->best == better);
+      if (better) {
+        score = other;
+        perplexity = now.perplexity;
+      }
+      return true;
+    });
+  }
+}
+
 TEST_CASE("the seed, the clipping and the smoothing of labels change the steps") {
   const auto after = [](const TrainerOptions& options) {
     Trainer trainer = trainer_of(untrained(), options);
@@ -197,6 +258,12 @@ TEST_CASE("a restored trainer goes on in the same bits, with dropout and samplin
   TrainerOptions options = quick();
   options.batch = 3;
   options.scheduled_sampling = 0.4;
+  SUBCASE("") {}
+  SUBCASE("with an average, and a rate that falls along a cosine") {
+    options.average = 0.9;
+    options.schedule = RateSchedule::cosine;
+    options.cosine_steps = 40;
+  }
   Trainer whole = trainer_of(untrained(0.3), options);
   whole.run({.steps = 35}, go_on);
   // Before any step, at the end of an epoch, within one, at a validation and just after it.
@@ -215,6 +282,7 @@ TEST_CASE("a restored trainer goes on in the same bits, with dropout and samplin
     CHECK(flat(newest(second)) == flat(newest(whole)));
     CHECK(flat(second.best()) == flat(whole.best()));
     CHECK(flat(second.state().optimiser) == flat(whole.state().optimiser));
+    CHECK(flat(second.state().average) == flat(whole.state().average));
     CHECK(second.state().values == whole.state().values);
   }
 }
@@ -239,6 +307,9 @@ TEST_CASE("a damaged state is refused") {
   damaged = state;
   damaged.optimiser.pop_back();
   refused(damaged, "Adam");
+  damaged = state;
+  damaged.average = {{"0", zeros({1})}};
+  refused(damaged, "ParameterAverage");
 }
 
 TEST_CASE("the number of threads changes no bit") {

@@ -31,12 +31,12 @@ Vocabulary vocabulary_of(const std::vector<Pair>& from, std::string Pair::*side,
   return Vocabulary(counts);
 }
 
-// A translator in evaluation mode that knows the given known_pairs by heart.
-Translator trained(const std::vector<Pair>& on, Tokens tokens,
+// A translator in evaluation mode that knows the given pairs by heart.
+Translator trained(const std::vector<Pair>& on, data::TokenKinds tokens,
                    Attention attention = Attention::additive) {
   manual_seed(51);
-  Vocabulary source = vocabulary_of(on, &Pair::source, tokens);
-  Vocabulary target = vocabulary_of(on, &Pair::target, tokens);
+  Vocabulary source = vocabulary_of(on, &Pair::source, tokens.source);
+  Vocabulary target = vocabulary_of(on, &Pair::target, tokens.target);
   Seq2SeqOptions options;
   options.source_vocabulary = static_cast<std::int64_t>(source.size());
   options.target_vocabulary = static_cast<std::int64_t>(target.size());
@@ -268,4 +268,23 @@ TEST_CASE("a checkpoint whose parts do not fit is refused") {
   checkpoint = checkpoint_of(reverser());
   checkpoint.source_vocabulary[1] = "<begin>";
   CHECK_THROWS_WITH_AS(Translator{checkpoint}, doctest::Contains("special tokens"), Error);
+}
+
+TEST_CASE("a source may be of characters and its target of words") {
+  const std::vector<Pair> sounds{{"ab", "EY B"}, {"a", "EY"}, {"ba", "B EY"}};
+  const Translator translator = trained(sounds, {Tokens::character, Tokens::word});
+  const Translation translation = translator.translate("ab");
+  CHECK(translation.source_tokens == std::vector<std::string>{"a", "b"});
+  CHECK(translation.target_tokens == std::vector<std::string>{"EY", "B"});
+  CHECK(translation.text == "EY B");
+  CHECK(translator.batch(sounds).target_in.shape() == Shape{3, 3});
+}
+
+TEST_CASE("a translation is judged by the right target that it comes closest to") {
+  const Pair pair{"abc", "cb", {"cba", "x"}};
+  const Evaluation evaluation = reverser().evaluate({pair, {"d", "x", {"xy"}}});
+  CHECK(evaluation.exact_match == 0.5);
+  CHECK(evaluation.token_error_rate == doctest::Approx(1.0 / 4));
+  CHECK(reverser().is_right(reverser().translate("abc"), pair));
+  CHECK_FALSE(reverser().is_right(reverser().translate("ab"), pair));
 }

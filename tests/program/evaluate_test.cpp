@@ -85,8 +85,8 @@ TEST_CASE("a model of dates is tested on the dates its training kept apart") {
 
 TEST_CASE("other models need --data, and bad data is named by file and line") {
   CHECK(sandbox().run("evaluate -m letters.safetensors").err ==
-        "seq2seq: letters.safetensors: was not trained on dates; name pairs to evaluate it on with "
-        "--data\n");
+        "seq2seq: letters.safetensors: was trained on pairs of its user's own; name pairs to "
+        "evaluate it on with --data\n");
   sandbox().write("bad.tsv", "abc\tcba\nno tab\n");
   sandbox().write("empty.tsv", "");
   for (const auto& [file, beginning] : {std::pair{"bad.tsv", "bad.tsv:2: "},

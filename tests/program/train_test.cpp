@@ -296,7 +296,7 @@ TEST_CASE("data that cannot be used is named by file and line, and nothing is lo
   CHECK(data("caf\xE9.tsv").find("--data: must be valid UTF-8; rename the file") !=
         std::string::npos);
   CHECK(refusal(sandbox, "train --out good.safetensors --valid no_tab.tsv")
-            .find("--valid: goes with --data") != std::string::npos);
+            .find("--valid: goes with pairs") != std::string::npos);
   CHECK(sandbox.read("good.safetensors") == good);
 }
 

@@ -158,3 +158,11 @@ TEST_CASE("corpora of different size, or of none, are refused") {
   CHECK_THROWS_WITH_AS(exact_match(none, none), empty, Error);
   CHECK_THROWS_WITH_AS(bleu(none, none), empty, Error);
 }
+
+TEST_CASE("the closest reference has the fewest edits, and is the first of those") {
+  const auto references = words({"a b c d", "a x", "a y", "a"});
+  CHECK(closest_reference(tokenize("a b c", Tokens::word), references) == 0);
+  CHECK(closest_reference(tokenize("a z", Tokens::word), references) == 1);
+  CHECK(closest_reference(tokenize("", Tokens::word), references) == 3);
+  CHECK_THROWS_AS(closest_reference(tokenize("a", Tokens::word), {}), Error);
+}
