@@ -21,7 +21,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "safetensors are little-endian");
 
 // Ordered, for the order of the tensors in the header is kept.
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::size_t length_bytes = 8;
 constexpr std::uint64_t longest_header = 100'000'000;  // the format's own limit
@@ -81,7 +81,7 @@ bool write_all(int file, std::span<const std::byte> bytes) {
 }
 
 std::string header_of(const SafeTensors& contents) {
-  Json header = Json::object();
+  OrderedJson header = OrderedJson::object();
   if (!contents.metadata.empty()) header["__metadata__"] = contents.metadata;
   std::size_t offset = 0;
   for (const auto& [name, tensor] : contents.tensors) {
@@ -158,7 +158,7 @@ std::vector<std::byte> read_all(const std::string& path) {
   return bytes;
 }
 
-Json parse_header(const std::string& path, std::span<const std::byte> file) {
+OrderedJson parse_header(const std::string& path, std::span<const std::byte> file) {
   std::uint64_t length = 0;
   if (file.size() < length_bytes) fail(path, "this is no safetensors file: it is too short.");
   std::memcpy(&length, file.data(), length_bytes);
@@ -170,7 +170,7 @@ Json parse_header(const std::string& path, std::span<const std::byte> file) {
                      length, file.size() - length_bytes));
   }
   const auto* const text = reinterpret_cast<const char*>(file.data()) + length_bytes;
-  Json header = Json::parse(text, text + length, nullptr, false);
+  OrderedJson header = OrderedJson::parse(text, text + length, nullptr, false);
   if (!header.is_object()) fail(path, "this is no safetensors file: its header is not JSON.");
   return header;
 }
@@ -184,13 +184,13 @@ struct Entry {
   std::uint64_t end;
 };
 
-bool is_list_of_sizes(const Json& value) {
-  return value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& size) {
+bool is_list_of_sizes(const OrderedJson& value) {
+  return value.is_array() && std::all_of(value.begin(), value.end(), [](const OrderedJson& size) {
            return size.is_number_unsigned() && size.get<std::uint64_t>() <= INT64_MAX;
          });
 }
 
-Entry parse_entry(const std::string& path, const std::string& name, const Json& value) {
+Entry parse_entry(const std::string& path, const std::string& name, const OrderedJson& value) {
   const auto damaged = [&](const char* why) {
     fail(path, fmt::format("the header is damaged: tensor '{}' {}.", name, why));
   };
@@ -247,7 +247,7 @@ void check_places(const std::string& path, std::vector<Entry> entries, std::uint
 
 SafeTensors load_safetensors(const std::string& path) {
   const std::vector<std::byte> file = read_all(path);
-  const Json header = parse_header(path, file);
+  const OrderedJson header = parse_header(path, file);
   SafeTensors contents;
   std::vector<Entry> entries;
   for (const auto& [name, value] : header.items()) {
@@ -257,7 +257,7 @@ SafeTensors load_safetensors(const std::string& path) {
     }
     const bool strings =
         value.is_object() &&
-        std::all_of(value.begin(), value.end(), [](const Json& v) { return v.is_string(); });
+        std::all_of(value.begin(), value.end(), [](const OrderedJson& v) { return v.is_string(); });
     if (!strings) fail(path, "the header is damaged: its metadata are not strings.");
     contents.metadata = value.get<std::map<std::string, std::string>>();
   }

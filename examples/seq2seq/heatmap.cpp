@@ -21,7 +21,7 @@ namespace data = attune::data;
 using Label = std::vector<std::string>;
 
 // No label is longer than this, in characters along the top and in columns down the side.
-constexpr std::size_t longest_label = 16;
+constexpr std::size_t widest_label = 16;
 
 Label label_of(const std::string& token) {
   Label label;
@@ -32,8 +32,8 @@ Label label_of(const std::string& token) {
       label.push_back(character);
     }
   }
-  if (label.size() > longest_label) {
-    label.resize(longest_label - 1);
+  if (label.size() > widest_label) {
+    label.resize(widest_label - 1);
     label.push_back("…");
   }
   return label;

@@ -13,7 +13,7 @@ std::string written(const Json& json, int indent = -1) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
-double number(const Json& json, const char* name) {
+double number_in(const Json& json, const char* name) {
   const Json& value = json.at(name);
   return value.is_null() ? NAN : value.get<double>();
 }
@@ -30,11 +30,11 @@ Json to_object(const Evaluation& valid) {
 Evaluation evaluation_from(const Json& json) {
   Evaluation valid;
   json.at("pairs").get_to(valid.pairs);
-  valid.exact_match = number(json, "exact_match");
-  valid.token_accuracy = number(json, "token_accuracy");
-  valid.token_error_rate = number(json, "token_error_rate");
-  valid.perplexity = number(json, "perplexity");
-  valid.bleu = number(json, "bleu");
+  valid.exact_match = number_in(json, "exact_match");
+  valid.token_accuracy = number_in(json, "token_accuracy");
+  valid.token_error_rate = number_in(json, "token_error_rate");
+  valid.perplexity = number_in(json, "perplexity");
+  valid.bleu = number_in(json, "bleu");
   return valid;
 }
 
@@ -58,7 +58,7 @@ void read_validation(const Json& json, Record& record) {
   json.at("best").get_to(record.best);
   const Json& norms = json.at("gradient_norms");
   for (const auto& [layer, norm] : norms.items()) {
-    record.layers.emplace_back(layer, number(norms, layer.c_str()));
+    record.layers.emplace_back(layer, number_in(norms, layer.c_str()));
   }
   for (const Json& sample : json.at("samples")) {
     record.samples.push_back({sample.at("source"), sample.at("target"), sample.at("answer"),
@@ -83,11 +83,11 @@ std::optional<Record> record_from(std::string_view text) try {
   const Json json = Json::parse(text);
   Record record;
   json.at("step").get_to(record.step);
-  record.seconds = number(json, "seconds");
-  record.loss = number(json, "loss");
-  record.learning_rate = number(json, "learning_rate");
-  record.tokens_per_second = number(json, "tokens_per_second");
-  record.gradient_norm = number(json, "gradient_norm");
+  record.seconds = number_in(json, "seconds");
+  record.loss = number_in(json, "loss");
+  record.learning_rate = number_in(json, "learning_rate");
+  record.tokens_per_second = number_in(json, "tokens_per_second");
+  record.gradient_norm = number_in(json, "gradient_norm");
   if (json.contains("valid")) read_validation(json, record);
   return record;
 } catch (const Json::exception&) {

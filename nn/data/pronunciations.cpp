@@ -14,7 +14,7 @@
 namespace attune::data {
 namespace {
 
-bool is_digit(char c) {
+bool is_decimal(char c) {
   return c >= '0' && c <= '9';
 }
 
@@ -23,7 +23,7 @@ std::string_view without_number(std::string_view word) {
   const std::size_t open = word.rfind('(');
   if (open == std::string_view::npos || open == 0 || !word.ends_with(')')) return word;
   const std::string_view number = word.substr(open + 1, word.size() - open - 2);
-  const bool is_number = !number.empty() && std::all_of(number.begin(), number.end(), is_digit);
+  const bool is_number = !number.empty() && std::all_of(number.begin(), number.end(), is_decimal);
   return is_number ? word.substr(0, open) : word;
 }
 

@@ -14,11 +14,11 @@ using namespace attune;
 
 namespace {
 
-const std::string tiny =
+const std::string tiny_run =
     "train -q --hidden 8 --embedding 8 --dates 200 --batch 16 --validate-every 20 --stop-at 0 "
     "--threads 1 ";
 
-bool has(const std::string& text, const std::string& part) {
+bool shows(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
@@ -51,7 +51,7 @@ bool exists(const Sandbox& sandbox, const std::string& name) {
 
 TEST_CASE("a training leaves its options, its records and a page") {
   const Sandbox sandbox;
-  REQUIRE(sandbox.run(tiny + "--steps 43").status == 0);
+  REQUIRE(sandbox.run(tiny_run + "--steps 43").status == 0);
   const auto config = nlohmann::json::parse(sandbox.read("dates.run/config.json"));
   CHECK(config.at("hidden") == "8");
   CHECK(config.at("task") == "dates");
@@ -72,8 +72,8 @@ TEST_CASE("a training leaves its options, its records and a page") {
   const std::string page = sandbox.read("dates.run/report.html");
   CHECK(page.starts_with("<!DOCTYPE html>"));
   CHECK(page.ends_with("</html>\n"));
-  CHECK(has(page, "All 43 steps are done"));
-  CHECK(has(page, "Test on unseen dates: "));
+  CHECK(shows(page, "All 43 steps are done"));
+  CHECK(shows(page, "Test on unseen dates: "));
   CHECK(count(page, "<figure class=\"chart\">") == 6);
   CHECK(count(page, "class=\"sample\"") == 4);
   CHECK(count(page, "<div class=\"scroll\"><svg") >= 1);
@@ -82,8 +82,8 @@ TEST_CASE("a training leaves its options, its records and a page") {
 
 TEST_CASE("the mean of a record's steps is that of the steps") {
   const Sandbox sandbox;
-  REQUIRE(sandbox.run(tiny + "--steps 4 --validate-every 10 --out a.safetensors").status == 0);
-  REQUIRE(sandbox.run(tiny + "--steps 4 --validate-every 40 --out b.safetensors").status == 0);
+  REQUIRE(sandbox.run(tiny_run + "--steps 4 --validate-every 10 --out a.safetensors").status == 0);
+  REQUIRE(sandbox.run(tiny_run + "--steps 4 --validate-every 40 --out b.safetensors").status == 0);
   double total = 0;
   for (const auto& record : records(sandbox, "a.run/metrics.jsonl")) {
     total += record.at("loss").get<double>() / 4;
@@ -95,7 +95,7 @@ TEST_CASE("the mean of a record's steps is that of the steps") {
 
 TEST_CASE("a training that goes on goes on with its records, and a new one keeps the old ones") {
   const Sandbox sandbox;
-  REQUIRE(sandbox.run(tiny + "--steps 20").status == 0);
+  REQUIRE(sandbox.run(tiny_run + "--steps 20").status == 0);
   const std::string first = sandbox.read("dates.run/metrics.jsonl");
   // What was recorded after the last saving happens again, and a line may have been cut short.
   sandbox.write("dates.run/metrics.jsonl",
@@ -110,16 +110,16 @@ TEST_CASE("a training that goes on goes on with its records, and a new one keeps
   CHECK(sandbox.read("dates.run/metrics.jsonl").starts_with(first));
   const std::string page = sandbox.read("dates.run/report.html");
   CHECK(count(page, "class=\"sample\"") == 4);
-  REQUIRE(sandbox.run(tiny + "--steps 2 --seed 3").status == 0);
+  REQUIRE(sandbox.run(tiny_run + "--steps 2 --seed 3").status == 0);
   CHECK(sandbox.read("dates.run/report.html.old") == page);
   CHECK(steps(records(sandbox, "dates.run/metrics.jsonl")) == std::vector<int>{2});
 }
 
 TEST_CASE("the folder can be named, or none wanted") {
   const Sandbox sandbox;
-  REQUIRE(sandbox.run(tiny + "--steps 2 --run none").status == 0);
+  REQUIRE(sandbox.run(tiny_run + "--steps 2 --run none").status == 0);
   CHECK_FALSE(exists(sandbox, "dates.run"));
-  REQUIRE(sandbox.run(tiny + "--steps 2 --run notes/first").status == 0);
+  REQUIRE(sandbox.run(tiny_run + "--steps 2 --run notes/first").status == 0);
   CHECK(exists(sandbox, "notes/first/report.html"));
   CHECK_FALSE(exists(sandbox, "dates.run"));
 }
@@ -127,14 +127,14 @@ TEST_CASE("the folder can be named, or none wanted") {
 TEST_CASE("a report that cannot be written is one sentence, and training goes on") {
   const Sandbox sandbox;
   sandbox.write("file", "");
-  const Outcome nowhere = sandbox.run(tiny + "--steps 40 --run file/run");
+  const Outcome nowhere = sandbox.run(tiny_run + "--steps 40 --run file/run");
   CHECK(nowhere.status == 0);
-  CHECK(has(nowhere.err, "Training goes on without a report."));
+  CHECK(shows(nowhere.err, "Training goes on without a report."));
   CHECK(count(nowhere.err, "\n") == 1);
   std::filesystem::create_directories(sandbox.path("dates.run/metrics.jsonl.part"));
-  const Outcome blocked = sandbox.run(tiny + "--steps 60");
+  const Outcome blocked = sandbox.run(tiny_run + "--steps 60");
   CHECK(blocked.status == 0);
-  CHECK(has(blocked.err, "dates.run/metrics.jsonl: cannot be written: Is a directory. Training"));
+  CHECK(shows(blocked.err, "dates.run/metrics.jsonl: cannot be written: Is a directory. Training"));
   CHECK(count(blocked.err, "\n") == 1);
   CHECK(exists(sandbox, "dates.safetensors"));
 }
@@ -147,11 +147,11 @@ TEST_CASE("what a user's pairs hold is shown as text") {
                    "--steps 60 --validate-every 20")
               .status == 0);
   const std::string page = sandbox.read("pairs.run/report.html");
-  CHECK(has(page, "&lt;script&gt;"));
-  CHECK(has(page, "&lt;/table&gt;&amp;"));
-  CHECK_FALSE(has(page, "<script>"));
-  CHECK_FALSE(has(page, "</table>&"));
-  CHECK_FALSE(has(page, "\x01"));
+  CHECK(shows(page, "&lt;script&gt;"));
+  CHECK(shows(page, "&lt;/table&gt;&amp;"));
+  CHECK_FALSE(shows(page, "<script>"));
+  CHECK_FALSE(shows(page, "</table>&"));
+  CHECK_FALSE(shows(page, "\x01"));
 }
 
 TEST_CASE("the attention to one text is drawn as a file of each kind") {
@@ -168,9 +168,9 @@ TEST_CASE("the attention to one text is drawn as a file of each kind") {
   CHECK(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""));
   CHECK(count(svg, "class=\"cell\"") == 9);
   CHECK(count(svg, "<text ") == 6);
-  CHECK(has(svg, "prefers-color-scheme"));
+  CHECK(shows(svg, "prefers-color-scheme"));
   const std::string html = draw("a.html", "abc");
-  CHECK(has(html, "<h1>abc → cba</h1>"));
+  CHECK(shows(html, "<h1>abc → cba</h1>"));
   CHECK(count(html, "class=\"cell\"") == 9);
   const std::string png = draw("a.png", "abc");
   CHECK(png.starts_with("\x89PNG\r\n\x1a\n"));
@@ -195,9 +195,9 @@ TEST_CASE("a picture that cannot be drawn is refused in a sentence") {
     CHECK(count(outcome.err, "\n") == 1);
     return outcome.err;
   };
-  CHECK(has(err("--attention=a.jpg abc"), "\"a.jpg\" must end in .html, .svg or .png"));
-  CHECK(has(err("--attention=a.svg abc d"), "draws one text; give one as an argument"));
-  CHECK(has(err("--attention=no/a.svg abc"), "no/a.svg: cannot be written: No such file"));
+  CHECK(shows(err("--attention=a.jpg abc"), "\"a.jpg\" must end in .html, .svg or .png"));
+  CHECK(shows(err("--attention=a.svg abc d"), "draws one text; give one as an argument"));
+  CHECK(shows(err("--attention=no/a.svg abc"), "no/a.svg: cannot be written: No such file"));
   CHECK_FALSE(exists(sandbox, "a.jpg"));
   CHECK_FALSE(exists(sandbox, "a.svg"));
 }

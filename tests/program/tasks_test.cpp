@@ -10,7 +10,7 @@ using namespace attune;
 
 namespace {
 
-bool has(const std::string& text, const std::string& part) {
+bool prints(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
@@ -26,37 +26,39 @@ std::string dictionary() {
   return text;
 }
 
-const std::string tiny = " --hidden 8 --embedding 8 --batch 8 --threads 1 ";
+const std::string tiny_task = " --hidden 8 --embedding 8 --batch 8 --threads 1 ";
 
 }  // namespace
 
 TEST_CASE("pronunciation is learned from a dictionary, and measured on words apart") {
   const Sandbox sandbox;
   sandbox.write("words.dict", dictionary());
-  const std::string train = "train --task pronounce --data words.dict" + tiny + "--steps 20";
+  const std::string train = "train --task pronounce --data words.dict" + tiny_task + "--steps 20";
   const Outcome outcome = sandbox.run(train + " --validate-every 10");
   CHECK(outcome.err == "");
   REQUIRE(outcome.status == 0);
-  CHECK(has(outcome.out, "the words of words.dict: 50 pairs to train with, 2 to validate, 4 to "));
-  CHECK(has(outcome.out, "tokens (char and word)"));
-  CHECK(has(outcome.out, "Test on unseen words: "));
-  CHECK(has(outcome.out, " WER "));
+  CHECK(
+      prints(outcome.out, "the words of words.dict: 50 pairs to train with, 2 to validate, 4 to "));
+  CHECK(prints(outcome.out, "tokens (char and word)"));
+  CHECK(prints(outcome.out, "Test on unseen words: "));
+  CHECK(prints(outcome.out, " WER "));
   const nn::Checkpoint checkpoint = nn::load_checkpoint(sandbox.path("pronounce.safetensors"));
   CHECK(checkpoint.tokens == data::TokenKinds(data::Tokens::character, data::Tokens::word));
   CHECK(checkpoint.task.at("schedule") == "cosine");
   const Outcome test = sandbox.run("evaluate -m pronounce.safetensors --mistakes 9");
-  CHECK(has(test.out, "pairs                    4\n"));
-  CHECK(has(test.out, "\nWER "));
-  CHECK(has(test.out, "\nPER "));
-  CHECK(has(test.out, "  or      "));
+  CHECK(prints(test.out, "pairs                    4\n"));
+  CHECK(prints(test.out, "\nWER "));
+  CHECK(prints(test.out, "\nPER "));
+  CHECK(prints(test.out, "  or      "));
   const Outcome all = sandbox.run("evaluate -m pronounce.safetensors --data words.dict");
-  CHECK(has(all.out, "pairs                   40\n"));
+  CHECK(prints(all.out, "pairs                   40\n"));
 }
 
 TEST_CASE("pronunciation resumes to the bits of an uninterrupted training") {
   const Sandbox sandbox;
   sandbox.write("words.dict", dictionary());
-  const std::string train = "train -q --task pronounce --data words.dict --validate-every 5" + tiny;
+  const std::string train =
+      "train -q --task pronounce --data words.dict --validate-every 5" + tiny_task;
   REQUIRE(sandbox.run(train + "--steps 20 --out whole.safetensors").status == 0);
   // The cosine is that of --steps: a training ended by patience goes on along the same one.
   REQUIRE(sandbox.run(train + "--steps 20 --epochs 2 --out parts.safetensors").status == 0);
@@ -80,38 +82,38 @@ TEST_CASE("a dictionary that is missing or too small is a sentence with the reme
   if (!std::filesystem::exists("/usr/share/pocketsphinx")) {
     const Outcome missing = sandbox.run("train --task pronounce");
     CHECK(missing.status == 1);
-    CHECK(has(missing.err, "sudo apt-get install pocketsphinx-en-us"));
+    CHECK(prints(missing.err, "sudo apt-get install pocketsphinx-en-us"));
   }
   sandbox.write("short.dict", "a EY\nb B IY\n");
   sandbox.write("bad.dict", "a EY\nabbot\n");
-  CHECK(has(sandbox.run("train --task pronounce --data short.dict").err,
-            "short.dict: has 2 words; to learn from a dictionary takes at least 20"));
-  CHECK(has(sandbox.run("train --task pronounce --data bad.dict").err,
-            "bad.dict:2: \"abbot\" has no phonemes"));
+  CHECK(prints(sandbox.run("train --task pronounce --data short.dict").err,
+               "short.dict: has 2 words; to learn from a dictionary takes at least 20"));
+  CHECK(prints(sandbox.run("train --task pronounce --data bad.dict").err,
+               "bad.dict:2: \"abbot\" has no phonemes"));
 }
 
 TEST_CASE("SCAN is generated, split and tested") {
   const Sandbox sandbox;
   const std::string train = "train --task scan --hidden 4 --embedding 4 --batch 8 --threads 1 ";
   const Outcome simple = sandbox.run(train + "--steps 2");
-  CHECK(has(simple.out,
-            "SCAN, the simple split: 16,228 pairs to train with, 500 to validate, "
-            "4,182 to test"));
-  CHECK(has(simple.out, "Test on unseen commands: "));
+  CHECK(prints(simple.out,
+               "SCAN, the simple split: 16,228 pairs to train with, 500 to validate, "
+               "4,182 to test"));
+  CHECK(prints(simple.out, "Test on unseen commands: "));
   const Outcome length = sandbox.run(train + "--split length --steps 2 --out l.safetensors");
-  CHECK(has(length.out, "16,490 pairs to train with, 500 to validate, 3,920 to test"));
-  CHECK(has(sandbox.run("evaluate -m l.safetensors --max-length 3").out,
-            "pairs                3,920"));
+  CHECK(prints(length.out, "16,490 pairs to train with, 500 to validate, 3,920 to test"));
+  CHECK(prints(sandbox.run("evaluate -m l.safetensors --max-length 3").out,
+               "pairs                3,920"));
 }
 
 TEST_CASE("options that belong to another task are refused") {
   const Sandbox sandbox;
   sandbox.write("pairs.tsv", "a\tb\nb\ta\n");
-  CHECK(
-      has(sandbox.run("train --task pairs").err, "--task pairs: name a file of pairs with --data"));
-  CHECK(
-      has(sandbox.run("train --task scan --data pairs.tsv").err, "--data: --task scan generates"));
-  CHECK(has(sandbox.run("train --task dates --data pairs.tsv").err, "--task dates generates"));
-  CHECK(has(sandbox.run("train --data pairs.tsv --schedule cosine --steps 0").err,
-            "--schedule cosine: needs --steps"));
+  CHECK(prints(sandbox.run("train --task pairs").err,
+               "--task pairs: name a file of pairs with --data"));
+  CHECK(prints(sandbox.run("train --task scan --data pairs.tsv").err,
+               "--data: --task scan generates"));
+  CHECK(prints(sandbox.run("train --task dates --data pairs.tsv").err, "--task dates generates"));
+  CHECK(prints(sandbox.run("train --data pairs.tsv --schedule cosine --steps 0").err,
+               "--schedule cosine: needs --steps"));
 }

@@ -23,7 +23,7 @@ std::size_t length(const Pair& pair) {
   return static_cast<std::size_t>(std::count(pair.target.begin(), pair.target.end(), ' ')) + 1;
 }
 
-std::set<std::string> sources(const std::vector<Pair>& pairs) {
+std::set<std::string> commands_of(const std::vector<Pair>& pairs) {
   std::set<std::string> result;
   for (const Pair& pair : pairs) result.insert(pair.source);
   return result;
@@ -34,7 +34,7 @@ std::set<std::string> sources(const std::vector<Pair>& pairs) {
 TEST_CASE("the grammar makes each of the 20,910 commands once") {
   const std::vector<Pair> commands = scan_commands();
   CHECK(commands.size() == 20910);
-  CHECK(sources(commands).size() == 20910);
+  CHECK(commands_of(commands).size() == 20910);
   const auto of_words = [&](const std::string& word) {
     return std::count_if(commands.begin(), commands.end(), [&](const Pair& pair) {
       return pair.source.find(word) != std::string::npos;
@@ -70,8 +70,8 @@ TEST_CASE("the simple split is a random fifth, the same for equal seeds") {
   const ScanSets sets = scan_simple_split(3);
   CHECK(sets.train.size() == 16728);
   CHECK(sets.test.size() == 4182);
-  std::set<std::string> all = sources(sets.train);
-  all.merge(sources(sets.test));
+  std::set<std::string> all = commands_of(sets.train);
+  all.merge(commands_of(sets.test));
   CHECK(all.size() == 20910);
   CHECK(scan_simple_split(3).test == sets.test);
   CHECK(scan_simple_split(4).test != sets.test);
