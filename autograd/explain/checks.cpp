@@ -176,6 +176,19 @@ class Run final : public OpObserver {
   OpObserver* outer_;
 };
 
+// Whether an op of another run is that of the first: nothing that was measured there may be applied
+// to memory of another size.
+bool is_again(const Op& op, const Node& node, std::span<const Operand> inputs,
+              std::span<const Tensor> values) {
+  const auto alike = [](const Tensor& a, const Tensor& b) {
+    return a.shape() == b.shape() && a.dtype() == b.dtype() &&
+           a.handle()->storage->bytes() == b.handle()->storage->bytes();
+  };
+  return node.name() == std::string_view(op.node->name()) &&
+         std::equal(values.begin(), values.end(), op.values.begin(), op.values.end(), alike) &&
+         std::equal(inputs.begin(), inputs.end(), op.inputs.begin(), op.inputs.end(), alike);
+}
+
 // A run in which slot number `slot` of every op is moved by so many of its steps.
 class MovedRun final : public OpObserver {
  public:
@@ -195,8 +208,7 @@ class MovedRun final : public OpObserver {
 
   void recorded(Node& node, std::span<const Operand> inputs,
                 std::span<const Tensor> values) override {
-    if (next_ >= ops_.size() || node.name() != std::string_view(ops_[next_].node->name()) ||
-        values.size() != ops_[next_].values.size() || inputs.size() != ops_[next_].inputs.size()) {
+    if (next_ >= ops_.size() || !is_again(ops_[next_], node, inputs, values)) {
       same_ = false;
       put_back();
       return;

@@ -114,6 +114,11 @@ TEST_CASE("a function that does other things when called again is told of") {
       explain([&] { return ++calls > 2 ? sum(exp(x)) : sum(tanh(x)); }, {.check = true});
   CHECK(graph.note.find("does other things") != std::string::npos);
   CHECK(checks_in(graph).empty());
+
+  std::int64_t size = 2;
+  const Explanation grown =
+      explain([&] { return sum(exp(expand(sum(x), {size *= 3}))); }, {.check = true});
+  CHECK(grown.note.find("does other things") != std::string::npos);
 }
 
 TEST_CASE("leaves that each call makes anew cannot be moved, and are left out") {

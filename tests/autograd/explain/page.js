@@ -124,6 +124,7 @@
     $("#progress").value = nodes.length;
     $("#progress").dispatchEvent(new Event("input"));
     expect(current().isLeaf, "the pass does not end at a leaf");
+    expect(root.ran === nodes.length, "the groups do not count what has run");
     expect($("#next").disabled && $("#position").textContent === `${nodes.length} / ${nodes.length}`,
       "the end of the pass is not shown");
     for (const edge of edges) {
