@@ -64,7 +64,8 @@ std::vector<Setting> model_settings() {
       {"model", "gru", "KIND", "gru, lstm or transformer", one_of({"gru", "lstm", "transformer"}),
        model},
       {"attention", "", "SCORE",
-       "additive, dot, general, scaled, multihead or none [additive, transformer: multihead]",
+       "additive, dot, general, scaled, multihead, none or fixed [additive, transformer: "
+       "multihead]",
        one_of({"additive", "dot", "general", "scaled", "multihead", "none", "fixed"}), model},
       {"attend", "before", "WHEN",
        "before or after the decoder's step: Bahdanau's decoder, or Luong's with input feeding",
