@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <iterator>
 
 #include "autograd/ops.h"
 
@@ -69,6 +70,7 @@ void BackwardPass::run_rules(Node& node, std::span<Tensor> gradients) {
         "{{.retain_graph = true}} to the earlier backward().",
         node.describe()));
   }
+  came_in_ = gradients;
   node.run(gradients, *this);
   if (!options_.retain_graph) node.release();
 }
@@ -102,7 +104,8 @@ Tensor fit(Tensor gradient, const Node::Output& wanted) {
 void BackwardPass::give(const Edge& edge, Tensor gradient) {
   if (!gradient.defined() || !wants(edge)) return;
   if (anomaly_mode() && running_node()) {
-    check_finite(gradient, "backward: the gradient made by " + running_node()->describe());
+    check_finite(gradient, "backward: the gradient made by " + running_node()->describe(),
+                 came_in_);
   }
   gradient = fit(std::move(gradient), edge.node->output(edge.output));
   if (observer_) observer_->gave(edge, gradient);
@@ -303,14 +306,45 @@ bool anomaly_mode() {
   return watching;
 }
 
-void check_finite(const Tensor& value, std::string_view what) {
+namespace {
+
+// "[2, 3] from -1 to 2 (0 there)": what a tensor holds, and at which place, if it has that place.
+std::string contents(const Tensor& tensor, const Shape& of_place, std::size_t place) {
+  std::string text = to_string(tensor.shape());
+  if (!is_floating(tensor.dtype()) || tensor.numel() == 0) return text;
+  const std::vector<double> elements = tensor.detach().to_vector<double>();
+  std::vector<double> finite;
+  std::copy_if(elements.begin(), elements.end(), std::back_inserter(finite),
+               [](double element) { return std::isfinite(element); });
+  if (elements.size() == 1) return fmt::format("{} {:.4g}", text, elements[0]);
+  if (!finite.empty()) {
+    const auto [low, high] = std::minmax_element(finite.begin(), finite.end());
+    text += fmt::format(" from {:.4g} to {:.4g}", *low, *high);
+  }
+  if (finite.size() < elements.size()) {
+    text += fmt::format(", {} not finite", elements.size() - finite.size());
+  }
+  if (tensor.shape() == of_place) text += fmt::format(" ({:.4g} there)", elements[place]);
+  return text;
+}
+
+}  // namespace
+
+void check_finite(const Tensor& value, std::string_view what, std::span<const Tensor> went_in) {
   if (!value.defined() || !is_floating(value.dtype())) return;
   const std::vector<double> elements = value.detach().to_vector<double>();
   const auto bad = std::find_if_not(elements.begin(), elements.end(),
                                     [](double element) { return std::isfinite(element); });
   if (bad == elements.end()) return;
-  throw Error(fmt::format("{} is {} at element {} of {} (shape {}).", what, *bad,
-                          bad - elements.begin(), elements.size(), to_string(value.shape())));
+  std::string in;
+  for (const Tensor& tensor : went_in) {
+    if (!tensor.defined()) continue;
+    in += in.empty() ? " What went in: " : ", ";
+    in += contents(tensor, value.shape(), static_cast<std::size_t>(bad - elements.begin()));
+  }
+  throw Error(fmt::format("{} is {} at element {} of {} (shape {}).{}", what, *bad,
+                          bad - elements.begin(), elements.size(), to_string(value.shape()),
+                          in.empty() ? "" : in + "."));
 }
 
 }  // namespace attune

@@ -2,6 +2,7 @@
 // The backward pass: reverse-mode differentiation of a recorded graph.
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "autograd/node.h"
@@ -44,8 +45,9 @@ class [[nodiscard]] AnomalyMode {
   bool before_;
 };
 bool anomaly_mode();
-// Throws if a value has an element that is not finite; `what` begins the sentence.
-void check_finite(const Tensor& value, std::string_view what);
+// Throws if a value has an element that is not finite; `what` begins the sentence, and what went in
+// ends it.
+void check_finite(const Tensor& value, std::string_view what, std::span<const Tensor> went_in = {});
 
 // Sees a backward pass as it goes.
 class BackwardObserver {
@@ -102,6 +104,7 @@ class BackwardPass {
 
   BackwardOptions options_;
   BackwardObserver* observer_ = nullptr;
+  std::span<const Tensor> came_in_;  // at the node whose rules are running
   std::uint64_t id_;
   bool restricted_ = false;
   std::uint64_t oldest_ = 0;

@@ -47,12 +47,16 @@ void check_value(const char* name, const Site& site, const Tensor& value) {
 void check_forward(const char* name, const Site& site, const Tensor& value,
                    std::span<const Operand> inputs) {
   std::string shapes;
+  std::vector<Tensor> went_in;
   for (const Operand& input : inputs) {
     shapes += (shapes.empty() ? "" : ", ") + to_string(input->shape());
+    went_in.push_back(*input);
   }
   const std::string path = Scope::current().path();
-  check_finite(value, fmt::format("forward: the result of '{}' of {}{}{}, called at {},", name,
-                                  shapes, path.empty() ? "" : " in ", path, to_string(site)));
+  check_finite(value,
+               fmt::format("forward: the result of '{}' of {}{}{}, called at {},", name, shapes,
+                           path.empty() ? "" : " in ", path, to_string(site)),
+               went_in);
 }
 
 void check_result_count(const Node& node, std::size_t results, std::size_t inputs) {
