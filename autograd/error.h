@@ -22,8 +22,9 @@ class Error : public std::runtime_error {
 std::string to_string(const Site& site);
 
 // Throws Error("OP: WHAT, in SCOPE, called at FILE:LINE. REMEDY"). `what` is the middle of a
-// sentence; `remedy`, if there is one, a whole sentence.
+// sentence; `remedy`, if there is one, a whole sentence. A picture of the clash, such as
+// draw_clash() makes of two shapes, follows in lines of its own.
 [[noreturn]] void misuse(std::string_view op, const Site& site, std::string_view what,
-                         std::string_view remedy = "");
+                         std::string_view remedy = "", std::string_view picture = "");
 
 }  // namespace attune

@@ -104,7 +104,8 @@ Shape broadcast_shapes(std::string_view op, const Site& site, const Shape& a, co
           fmt::format("the shapes do not broadcast: {} and {} ({} vs {} in dimension {})",
                       to_string(a), to_string(b), a[a.size() - shorter.size() + i],
                       b[b.size() - shorter.size() + i], from_the_end),
-          "Sizes must be equal or 1, counted from the last dimension; unsqueeze() adds one of 1.");
+          "Sizes must be equal or 1, counted from the last dimension; unsqueeze() adds one of 1.",
+          draw_broadcast(a, b));
     }
     size = shorter[i];
   }
@@ -127,6 +128,90 @@ Strides broadcast_strides(const Shape& from, const Strides& strides, const Shape
     if (from[i] != 1) result[i + offset] = strides[i];
   }
   return result;
+}
+
+namespace {
+
+// The size that stands in place `back`, 0 the last; empty where the shape is shorter than that.
+std::string size_at(const Shape& shape, std::size_t back) {
+  return back < shape.size() ? std::to_string(shape[shape.size() - 1 - back]) : "";
+}
+
+std::size_t column_width(const Shape& a, const Shape& b, std::size_t back) {
+  return std::max(size_at(a, back).size(), size_at(b, back).size());
+}
+
+// A shape in columns that `other` shares, each two wider than its sizes for what stands between.
+std::string draw_row(const Shape& shape, const Shape& other) {
+  std::string row;
+  for (std::size_t back = std::max(shape.size(), other.size()); back-- > 0;) {
+    const std::size_t width = column_width(shape, other, back);
+    const std::string size = size_at(shape, back);
+    if (back + 1 > shape.size()) {
+      row += std::string(width + 2, ' ');
+    } else if (back + 1 == shape.size()) {
+      row += fmt::format("{:>{}}", '[' + size, width + 2);
+    } else {
+      row += fmt::format(", {:>{}}", size, width);
+    }
+  }
+  return row + (shape.empty() ? "[]" : "]");
+}
+
+std::string draw_marks(const Shape& shape, const Shape& other, const Dims& dims) {
+  std::string row;
+  for (std::size_t back = std::max(shape.size(), other.size()); back-- > 0;) {
+    const std::size_t width = column_width(shape, other, back);
+    const auto dim = -1 - static_cast<std::int64_t>(back);
+    const bool marked = std::find(dims.begin(), dims.end(), dim) != dims.end();
+    row += std::string(2, ' ') + std::string(width, marked ? '^' : ' ');
+  }
+  return row.substr(0, row.find_last_not_of(' ') + 1);
+}
+
+}  // namespace
+
+std::string draw_clash(const Shape& a, const Dims& of_a, const Shape& b, const Dims& of_b) {
+  const std::string between = of_a == of_b ? "" : draw_marks(a, b, of_a) + '\n';
+  return fmt::format("{}\n{}{}\n{}", draw_row(a, b), between, draw_row(b, a),
+                     draw_marks(a, b, of_b));
+}
+
+namespace {
+
+// A picture that marks the dimensions whose sizes clash(size of a, size of b); a dimension that
+// only the other shape has is of size `missing`.
+constexpr std::int64_t missing = -1;
+template <class F>
+std::string draw_where(const Shape& a, const Shape& b, F&& clash) {
+  Dims marks;
+  const auto size = [](const Shape& shape, std::size_t back) {
+    return back < shape.size() ? shape[shape.size() - 1 - back] : missing;
+  };
+  for (std::size_t back = 0; back < std::max(a.size(), b.size()); ++back) {
+    if (clash(size(a, back), size(b, back), back)) {
+      marks.push_back(-1 - static_cast<std::int64_t>(back));
+    }
+  }
+  return draw_clash(a, marks, b, marks);
+}
+
+}  // namespace
+
+std::string draw_broadcast(const Shape& a, const Shape& b, std::size_t but) {
+  return draw_where(a, b, [&](std::int64_t x, std::int64_t y, std::size_t back) {
+    return back >= but && x != y && std::min(x, y) != missing && x != 1 && y != 1;
+  });
+}
+
+std::string draw_expansion(const Shape& from, const Shape& to) {
+  return draw_where(from, to, [](std::int64_t x, std::int64_t y, std::size_t) {
+    return x != y && x != missing && (x != 1 || y == missing);
+  });
+}
+
+std::string draw_difference(const Shape& a, const Shape& b) {
+  return draw_where(a, b, [](std::int64_t x, std::int64_t y, std::size_t) { return x != y; });
 }
 
 std::size_t wrap_dim(std::string_view op, const Site& site, std::int64_t dim, std::size_t rank) {

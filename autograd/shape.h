@@ -72,6 +72,21 @@ bool broadcasts_to(const Shape& from, const Shape& to);
 // Strides that read a tensor of shape `from` as if it had shape `to`: 0 where it is repeated.
 Strides broadcast_strides(const Shape& from, const Strides& strides, const Shape& to);
 
+// Two shapes one below the other, aligned at the last dimension, with ^ under the sizes that clash:
+//
+//      [32, 10, 64]
+//           [7, 64]
+//           ^^
+//
+// `of_a` and `of_b` are the dimensions that clash, from -1, the last, downwards; where they differ,
+// each shape has marks of its own. No line feed at the end.
+std::string draw_clash(const Shape& a, const Dims& of_a, const Shape& b, const Dims& of_b);
+// The same where `a` and `b` do not broadcast, the last `but` dimensions left aside.
+std::string draw_broadcast(const Shape& a, const Shape& b, std::size_t but = 0);
+// The same where `from` cannot be expanded to `to`, and where the two should be equal.
+std::string draw_expansion(const Shape& from, const Shape& to);
+std::string draw_difference(const Shape& a, const Shape& b);
+
 // The dimension that `dim` means in a tensor of that rank, with -1 the last; Error when out of
 // range.
 std::size_t wrap_dim(std::string_view op, const Site& site, std::int64_t dim, std::size_t rank);

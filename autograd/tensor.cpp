@@ -190,7 +190,8 @@ Tensor operand_in_place(const char* op, const Tensor& target, const Tensor& othe
   if (!broadcasts_to(other.shape(), target.shape())) {
     misuse(op, site,
            fmt::format("{} does not broadcast to {}", to_string(other.shape()),
-                       to_string(target.shape())));
+                       to_string(target.shape())),
+           "", draw_expansion(other.shape(), target.shape()));
   }
   if (other.requires_grad() && grad_enabled()) {
     misuse(op, site,

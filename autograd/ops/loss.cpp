@@ -55,7 +55,8 @@ Tensor loss(OpName name, Operand prediction, Operand target, Reduction reduction
     misuse(name.text, prediction.site(),
            fmt::format("the predictions {} and the targets {} differ in shape",
                        to_string(prediction->shape()), to_string(target->shape())),
-           "Reshape one, or expand() it if it is to be repeated.");
+           "Reshape one, or expand() it if it is to be repeated.",
+           draw_difference(prediction->shape(), target->shape()));
   }
   const Tensor losses = binary(name, prediction, target, formula, by_prediction, by_target);
   return detail::reduce_losses({losses, prediction.site()}, reduction, losses.numel());

@@ -113,7 +113,8 @@ Tensor multiply(const Tensor& left, const Tensor& right, const Shape& batch) {
                      to_string(b->shape()), inner, other),
          b_fits   ? "Did you mean matmul(a, transpose(b))?"
          : a_fits ? "Did you mean matmul(transpose(a), b)?"
-                  : "The last size of the left must be the last but one of the right.");
+                  : "The last size of the left must be the last but one of the right.",
+         draw_clash(a->shape(), {-1}, b->shape(), {b->rank() == 1 ? -1 : -2}));
 }
 
 // All dimensions but the last `but`.
@@ -143,7 +144,8 @@ Shape common_batch(Operand a, Operand b) {
     misuse("matmul", a.site(),
            fmt::format("the leading dimensions do not broadcast: {} x {}", to_string(a->shape()),
                        to_string(b->shape())),
-           "All but the last two sizes must be equal or 1, counted from the back.");
+           "All but the last two sizes must be equal or 1, counted from the back.",
+           draw_broadcast(a->shape(), b->shape(), 2));
   }
 }
 
@@ -188,7 +190,9 @@ void check_linear(Operand x, Operand weight) {
   misuse("linear", x.site(),
          fmt::format("an input {} does not fit a weight {}", to_string(x->shape()),
                      to_string(weight->shape())),
-         "The input is [.., in], the weight [out, in].");
+         "The input is [.., in], the weight [out, in].",
+         weight->rank() == 2 && x->rank() > 0 ? draw_clash(x->shape(), {-1}, weight->shape(), {-1})
+                                              : "");
 }
 
 // x [.., n] as [rows, n].

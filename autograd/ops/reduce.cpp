@@ -220,7 +220,8 @@ Tensor sum_to(Operand x, const Shape& shape) {
   if (x->shape() == shape) return *x;
   if (!broadcasts_to(shape, x->shape())) {
     misuse("sum_to", x.site(),
-           fmt::format("{} does not broadcast to {}", to_string(shape), to_string(x->shape())));
+           fmt::format("{} does not broadcast to {}", to_string(shape), to_string(x->shape())), "",
+           draw_expansion(shape, x->shape()));
   }
   Dims dims;
   const std::size_t added = x->rank() - shape.size();

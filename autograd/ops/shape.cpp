@@ -123,7 +123,8 @@ Tensor expand(Operand x, const Shape& shape) {
   if (!broadcasts_to(x->shape(), shape)) {
     misuse("expand", x.site(),
            fmt::format("{} cannot be repeated to {}", to_string(x->shape()), to_string(shape)),
-           "Only dimensions of size 1, and new ones in front, can be repeated.");
+           "Only dimensions of size 1, and new ones in front, can be repeated.",
+           draw_expansion(x->shape(), shape));
   }
   return apply("expand", {x}, view(*x, shape, broadcast_strides(x->shape(), x->strides(), shape)),
                wrt(x, [](const Tensor& g) { return g; }));

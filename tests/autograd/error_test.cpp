@@ -38,6 +38,8 @@ TEST_CASE("misuse() puts the sentence together") {
   CHECK(said("the inner sizes differ") == "matmul: the inner sizes differ" + called);
   CHECK(said("the inner sizes differ", "Transpose b.") ==
         "matmul: the inner sizes differ" + called + " Transpose b.");
+  CHECK(said("the inner sizes differ", "", " [2]\n [3]") ==
+        "matmul: the inner sizes differ" + called + "\n [2]\n [3]");
   const Scope encoder("encoder");
   CHECK(said("the inner sizes differ") == "matmul: the inner sizes differ, in encoder" + called);
 }

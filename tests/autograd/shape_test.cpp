@@ -128,5 +128,66 @@ TEST_CASE("dimensions are counted from either end") {
   check_misuse([&] { return scalar(1).size(0); }, "size: dimension 0 of a scalar, which has none");
 }
 
+TEST_CASE("shapes that do not broadcast are drawn aligned, every clash marked") {
+  CHECK(draw_broadcast({32, 10, 64}, {7, 64}) ==
+        " [32, 10, 64]\n"
+        "      [7, 64]\n"
+        "      ^^");
+  CHECK(draw_broadcast({3}, {2, 5, 100}) ==
+        "         [3]\n"
+        " [2, 5, 100]\n"
+        "        ^^^");
+  CHECK(draw_broadcast({2, 3, 4, 9}, {3, 1, 5, 8}, 2) ==
+        " [2, 3, 4, 9]\n"
+        " [3, 1, 5, 8]\n"
+        "  ^");
+}
+
+TEST_CASE("what cannot be expanded, and what should be equal, is marked") {
+  CHECK(draw_expansion({2, 5, 1}, {5, 12}) ==
+        " [2, 5,  1]\n"
+        "    [5, 12]\n"
+        "  ^");
+  CHECK(draw_expansion({4}, {3, 1}) ==
+        "    [4]\n"
+        " [3, 1]\n"
+        "     ^");
+  CHECK(draw_difference({5, 12}, {5}) ==
+        " [5, 12]\n"
+        "     [5]\n"
+        "  ^  ^^");
+  CHECK(draw_difference({2}, {}) ==
+        " [2]\n"
+        "   []\n"
+        "  ^");
+}
+
+TEST_CASE("where different dimensions clash, each shape has marks of its own") {
+  CHECK(draw_clash({64, 128}, {-1}, {256, 512}, {-2}) ==
+        "  [64, 128]\n"
+        "       ^^^\n"
+        " [256, 512]\n"
+        "  ^^^");
+}
+
+TEST_CASE("errors of shapes come with the picture") {
+  const Tensor a = zeros({2, 3}), b = zeros({4, 5});
+  const auto with_picture = [](const auto& f, const char* picture) {
+    CHECK_THROWS_WITH_AS(f(), Contains(picture), Error);
+  };
+  with_picture([&] { return a + b; }, ".\n [2, 3]\n [4, 5]\n  ^  ^");
+  with_picture([&] { return matmul(a, b); }, ".\n [2, 3]\n     ^\n [4, 5]\n  ^");
+  with_picture([&] { return linear(a, b); }, ".\n [2, 3]\n [4, 5]\n     ^");
+  with_picture(
+      [&] {
+        return matmul(zeros({2, 1, 3}), zeros({4, 3, 1}));
+      },
+      ".\n [2, 1, 3]\n [4, 3, 1]\n  ^");
+  with_picture([&] { return expand(a, {2, 4}); }, ".\n [2, 3]\n [2, 4]\n     ^");
+  with_picture([&] { return sum_to(b, {4, 6}); }, ".\n [4, 6]\n [4, 5]\n     ^");
+  with_picture([&] { return mse_loss(a, b); }, ".\n [2, 3]\n [4, 5]\n  ^  ^");
+  with_picture([&] { return zeros({2, 3}).copy_(b); }, ".\n [4, 5]\n [2, 3]\n  ^  ^");
+}
+
 }  // namespace
 }  // namespace attune
