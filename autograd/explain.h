@@ -151,10 +151,11 @@ class [[nodiscard]] Recording {
 // Error if the tensor depends on nothing that requires a gradient.
 Explanation explain(const Tensor& output, const ExplainOptions& options = {},
                     Site site = Site::current());
-// Records what `make` computes and explains that. To check the derivatives `make` is called some 20
-// times; it must compute the same at every call (random numbers are rewound). The rules of each
-// node are then held against the change of its outputs when its inputs, and nothing else, are moved
-// a little. In float32 only gross errors can be told from rounding.
+// Records what `make` computes and explains that. To check the derivatives `make` is called six
+// times for every input of the op that has most; it must compute the same at every call (random
+// numbers are rewound). The rules of each node are then held against the change of its outputs when
+// its inputs, and nothing else, are moved a little. In float32 only gross errors can be told from
+// rounding.
 Explanation explain(const std::function<Tensor()>& make, const ExplainOptions& options = {},
                     Site site = Site::current());
 

@@ -1,7 +1,6 @@
 // An Explanation as plain text and as DOT.
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -38,6 +37,12 @@ std::string row_of(const Explanation& graph, const Explanation::Node& node) {
                      node.number, title_of(node), to_string(first.shape), norm_of(first.value),
                      norm_of(first.gradient), node.saved_bytes, milliseconds(node.forward),
                      milliseconds(node.backward), node.site, inputs_of(graph, node));
+}
+
+std::string joined(const std::vector<std::string>& scope) {
+  std::string path;
+  for (const std::string& name : scope) path += (path.empty() ? "" : ".") + name;
+  return path;
 }
 
 // In the text of a DOT string.
@@ -90,7 +95,7 @@ std::string Explanation::text() const {
   const std::vector<std::string>* scope = nullptr;
   for (const Explanation::Node& node : nodes) {
     if (scope == nullptr || *scope != node.scope) {
-      text += node.scope.empty() ? "(no scope)\n" : fmt::format("{}\n", fmt::join(node.scope, "."));
+      text += node.scope.empty() ? "(no scope)\n" : joined(node.scope) + '\n';
       scope = &node.scope;
     }
     text += row_of(*this, node);

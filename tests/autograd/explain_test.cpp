@@ -27,7 +27,7 @@ Tensor made_leaf(std::initializer_list<NestedNumbers> numbers) {
 }
 
 // The only node of that op.
-const Explained& op_node(const Explanation& graph, const std::string& op) {
+Explained op_node(const Explanation& graph, const std::string& op) {
   const Explained* found = nullptr;
   for (const Explained& node : graph.nodes) {
     if (node.op != op) continue;

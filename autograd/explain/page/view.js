@@ -53,8 +53,8 @@ function mix(from, to, share) {
 
 function fillOf(item) {
   const heat = view.colour === "none" ? undefined : heatOf(item);
-  if (view.colour === "checks" && heat === 1) return palette.bad;
   const cold = item.isLeaf ? palette.leaf : item.isGroup ? palette["group-deep"] : palette.node;
+  if (view.colour === "checks" && heat === 1) return mix(cold, palette.bad, 0.45);
   if (heat !== undefined) return mix(cold, palette.heat, 0.12 + 0.75 * Math.max(0, heat));
   if (!item.isGroup && view.step >= 0 && item.step >= 0 && item.step <= view.step) {
     return palette["gradient-soft"];

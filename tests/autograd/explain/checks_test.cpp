@@ -76,6 +76,27 @@ TEST_CASE("a wrong rule is found, at its own node and nowhere else, in both dtyp
   }
 }
 
+TEST_CASE("elements that mask others do not make the steps large") {
+  const Tensor scores = double_leaf({4, 4});
+  const Tensor mask = triu(ones({4, 4}, DType::float64), 1) > 0;
+  const Explanation graph = explain(
+      [&] { return sum(square(softmax(masked_fill(scores, mask, -1e30)))); }, {.check = true});
+  for (const Explanation::Check& check : checks_in(graph)) {
+    CHECK(check.agrees());
+    CHECK(check.tolerance < 1e-3);
+  }
+}
+
+TEST_CASE("what rounding hides is not called wrong") {
+  // The difference of large numbers: float32 has few digits left for how it changes.
+  const Tensor logits = tensor({{90, 80.5, 70}, {60, 71, 55}}).requires_grad_();
+  const Tensor classes = tensor({0, 1}, DType::int64);
+  const auto make = [&] { return cross_entropy(logits, classes); };
+  for (const Explanation::Check& check : checks_in(explain(make, {.check = true}))) {
+    CHECK(check.agrees());
+  }
+}
+
 TEST_CASE("inputs in the same memory are moved together, and views as their elements are") {
   const Tensor x = double_leaf({3});
   const Explanation graph = explain(
