@@ -19,7 +19,7 @@ std::vector<Setting> data_settings() {
   const std::string data = "Data";
   return {
       {"task", "", "KIND", "dates, pairs, pronounce or scan [dates; pairs where --data is given]",
-       one_of({"dates", "pairs", "pronounce", "scan"}), data, false, true},
+       one_of({"dates", "pairs", "pronounce", "scan"}), data},
       {"data", "", "FILE",
        "Pairs to learn: UTF-8 lines, source TAB target; pronounce: a dictionary "
        "[that of Debian's package pocketsphinx-en-us]",
@@ -28,25 +28,11 @@ std::vector<Setting> data_settings() {
        file_name(), data, true},
       {"split", "simple", "KIND",
        "scan: test a random fifth (simple), or what is longer than all that is learned (length)",
-       one_of({"simple", "length"}), data, false, true},
-      {"tokens",
-       "char",
-       "KIND",
-       "What a text is cut into: char, word or byte",
-       one_of({"char", "word", "byte"}),
-       data,
-       false,
-       false,
-       {{"scan", "word"}}},
-      {"target-tokens",
-       "",
-       "KIND",
-       "What a target is cut into, if not by --tokens",
-       one_of({"char", "word", "byte"}),
-       data,
-       false,
-       true,
-       {{"pronounce", "word"}}},
+       one_of({"simple", "length"}), data},
+      {"tokens", "char", "KIND", "What a text is cut into: char, word or byte",
+       one_of({"char", "word", "byte"}), data},
+      {"target-tokens", "", "KIND", "What a target is cut into, if not by --tokens",
+       one_of({"char", "word", "byte"}), data},
       {"max-vocabulary", "0", "N", "At most N tokens a side, the most frequent ones; 0: all",
        whole_number(0, any), data},
       {"min-count", "1", "N", "Tokens that occur fewer than N times count as unknown",
@@ -73,117 +59,76 @@ std::vector<Setting> model_settings() {
       {"heads", "4", "N", "Heads of multi-head attention", whole_number(1, 1024), model},
       {"feedforward", "512", "N", "Units of a transformer's feed-forward network",
        whole_number(1, 65536), model},
-      {"hidden",
-       "128",
-       "N",
+      {"hidden", "128", "N",
        "Units of a GRU or LSTM and of the additive score; features of a transformer",
-       whole_number(1, 8192),
-       model,
-       false,
-       false,
-       {{"pronounce", "256"}}},
-      {"embedding",
-       "64",
-       "N",
-       "Features of a token; a transformer has --hidden",
-       whole_number(1, 8192),
-       model,
-       false,
-       false,
-       {{"pronounce", "128"}}},
+       whole_number(1, 8192), model},
+      {"embedding", "64", "N", "Features of a token; a transformer has --hidden",
+       whole_number(1, 8192), model},
       {"layers", "1", "N", "Layers of the encoder and of the decoder", whole_number(1, 16), model},
-      {"dropout",
-       "0",
-       "P",
-       "Share of the features dropped while training",
-       number(0, 0.95),
-       model,
-       false,
-       false,
-       {{"pronounce", "0.2"}}},
+      {"dropout", "0", "P", "Share of the features dropped while training", number(0, 0.95), model},
   };
 }
 
 std::vector<Setting> training_settings() {
   const std::string training = "Training";
   return {
-      {"steps",
-       "10000",
-       "N",
-       "End after N steps; 0: no limit",
-       whole_number(0, any),
-       training,
-       true,
-       false,
-       {{"dates", "1000"}, {"pronounce", "20000"}, {"scan", "3000"}}},
+      {"steps", "10000", "N", "End after N steps; 0: no limit", whole_number(0, any), training,
+       true},
       {"epochs", "0", "N", "End after N passes over the pairs; 0: no limit", whole_number(0, any),
        training, true},
-      {"patience",
-       "10",
-       "N",
-       "End after N validations without a new best; 0: never",
-       whole_number(0, any),
-       training,
-       true,
-       false,
-       {{"dates", "0"}, {"pronounce", "0"}, {"scan", "0"}}},
-      {"stop-at",
-       "100",
-       "PERCENT",
-       "End when two validations in a row have so many exactly right",
-       number(0, 100),
-       training,
-       true,
-       false,
-       {{"dates", "99.8"}}},
-      {"validate-every", "", "N",
-       "Steps between validations [dates: 100, others: an epoch, but from 50 to 2000]",
+      {"patience", "10", "N", "End after N validations without a new best; 0: never",
+       whole_number(0, any), training, true},
+      {"stop-at", "100", "PERCENT", "End when two validations in a row have so many exactly right",
+       number(0, 100), training, true},
+      {"validate-every", "", "N", "Steps between validations [an epoch, but from 50 to 2000]",
        whole_number(1, any), training},
       {"batch", "64", "N", "Pairs a step", whole_number(1, 65536), training},
-      {"lr",
-       "0.003",
-       "RATE",
-       "Learning rate of Adam, once warmed up",
-       number(1e-8, 10),
-       training,
-       false,
-       false,
-       {{"pronounce", "0.002"}}},
+      {"lr", "0.003", "RATE", "Learning rate of Adam, once warmed up", number(1e-8, 10), training},
       {"warmup", "100", "N", "Steps in which the learning rate rises from 0", whole_number(0, any),
        training},
-      {"schedule",
-       "plateau",
-       "KIND",
+      {"schedule", "plateau", "KIND",
        "plateau halves the rate when the validation loss stands still, cosine lets it fall to a "
        "hundredth at --steps",
-       one_of({"plateau", "cosine"}),
-       training,
-       false,
-       true,
-       {{"pronounce", "cosine"}}},
-      {"average",
-       "0",
-       "DECAY",
+       one_of({"plateau", "cosine"}), training},
+      {"average", "0", "DECAY",
        "Validate and keep a moving average of the parameters, such as 0.999; 0: none",
-       number(0, 0.999999),
-       training,
-       false,
-       true,
-       {{"pronounce", "0.999"}}},
+       number(0, 0.999999), training},
       {"clip", "1", "NORM", "Gradients are scaled down to this norm", number(1e-6, 1e6), training},
-      {"label-smoothing",
-       "0",
-       "P",
-       "Probability moved from the right token to all",
-       number(0, 0.9),
-       training,
-       false,
-       false,
-       {{"pronounce", "0.1"}}},
+      {"label-smoothing", "0", "P", "Probability moved from the right token to all", number(0, 0.9),
+       training},
       {"scheduled-sampling", "0", "P",
        "Probability that the decoder is fed its own token, not the right one", number(0, 1),
        training},
   };
+}
+
+using Values = std::map<std::string, std::string>;
+
+// What the tasks are better learned with than by the defaults above.
+const std::map<std::string, Values>& recipes() {
+  static const std::map<std::string, Values> recipes{
+      {"dates",
+       {{"steps", "1000"}, {"patience", "0"}, {"stop-at", "99.8"}, {"validate-every", "100"}}},
+      {"pronounce",
+       {{"target-tokens", "word"},
+        {"hidden", "256"},
+        {"embedding", "128"},
+        {"dropout", "0.2"},
+        {"steps", "14000"},
+        {"patience", "0"},
+        {"lr", "0.002"},
+        {"schedule", "cosine"},
+        {"average", "0.999"},
+        {"label-smoothing", "0.1"}}},
+      {"scan", {{"tokens", "word"}, {"steps", "3000"}, {"patience", "0"}}},
+  };
+  return recipes;
+}
+
+// Whether an option is later than the first checkpoints, in which its default held.
+bool is_later(const std::string& name) {
+  static const std::set<std::string> later{"task", "split", "target-tokens", "schedule", "average"};
+  return later.contains(name);
 }
 
 std::vector<Setting> make_settings() {
@@ -210,11 +155,12 @@ const std::vector<Setting>& all_settings() {
 }
 
 std::string describe(const Setting& setting) {
-  if (setting.of_task.empty()) return setting.help;
   std::vector<std::string> defaults;
-  for (const auto& [task, value] : setting.of_task) {
-    defaults.push_back(fmt::format("{}: {}", task, value));
+  for (const auto& [task, values] : recipes()) {
+    const auto found = values.find(setting.name);
+    if (found != values.end()) defaults.push_back(fmt::format("{}: {}", task, found->second));
   }
+  if (defaults.empty()) return setting.help;
   return fmt::format("{} [{}]", setting.help, fmt::join(defaults, ", "));
 }
 
@@ -252,10 +198,9 @@ std::string Settings::task() const {
 
 void Settings::choose_defaults() {
   values_["task"] = task();
-  for (const Setting& setting : all_settings()) {
-    const auto found = setting.of_task.find(task());
-    if (found != setting.of_task.end() && !given_.contains(setting.name)) {
-      values_[setting.name] = found->second;
+  if (const auto recipe = recipes().find(task()); recipe != recipes().end()) {
+    for (const auto& [name, value] : recipe->second) {
+      if (!given_.contains(name)) values_[name] = value;
     }
   }
   const auto choose = [&](const char* name, const std::string& value) {
@@ -268,8 +213,7 @@ void Settings::choose_defaults() {
 void Settings::choose_interval(std::int64_t pairs) {
   std::string& interval = values_["validate-every"];
   if (!interval.empty()) return;
-  const std::int64_t epoch = pairs / whole("batch");
-  interval = fmt::format("{}", task() == "dates" ? 100 : std::clamp<std::int64_t>(epoch, 50, 2000));
+  interval = fmt::format("{}", std::clamp<std::int64_t>(pairs / whole("batch"), 50, 2000));
 }
 
 void Settings::resume(const std::map<std::string, std::string>& remembered,
@@ -278,7 +222,7 @@ void Settings::resume(const std::map<std::string, std::string>& remembered,
   for (const Setting& setting : all_settings()) {
     const auto found = remembered.find(setting.name);
     if (found == remembered.end()) {
-      if (!remembered.empty() && (setting.later || !setting.value.empty())) continue;
+      if (!remembered.empty() && (is_later(setting.name) || !setting.value.empty())) continue;
       throw Error(
           fmt::format("{}: does not say with what --{} it was trained", file, setting.name));
     }

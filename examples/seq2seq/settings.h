@@ -6,7 +6,6 @@
 #include <map>
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "examples/seq2seq/checks.h"
@@ -21,9 +20,6 @@ struct Setting {
   Check check;
   std::string group;
   bool may_change = false;  // on --resume
-  bool later = false;       // than the first checkpoints, in which its default held
-  // By default for tasks that are better learned otherwise.
-  std::map<std::string, std::string> of_task = {};
 };
 
 const std::vector<Setting>& all_settings();
