@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <regex>
+#include <string_view>
 
 #include "autograd/ops.h"
 #include "nn/safetensors.h"
@@ -13,10 +13,29 @@ namespace {
 
 using nlohmann::json;
 
-// Python writes numbers that JSON does not have; they become strings.
+// Python writes numbers that JSON does not have; they become strings, if they are none yet.
+std::string with_quotes(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    std::size_t length = 0;
+    for (const std::string_view number : {"-Infinity", "Infinity", "NaN"}) {
+      if (length == 0 && text.starts_with(number)) length = number.size();
+    }
+    const bool quoted = !result.empty() && result.back() == '"';
+    if (length == 0) {
+      result += text[0];
+      text.remove_prefix(1);
+      continue;
+    }
+    result += quoted ? std::string(text.substr(0, length))
+                     : fmt::format("\"{}\"", text.substr(0, length));
+    text.remove_prefix(length);
+  }
+  return result;
+}
+
 json parse(const std::string& text) {
-  static const std::regex no_json("\"?(-?Infinity|NaN)\"?");
-  json values = json::parse(std::regex_replace(text, no_json, "\"$1\""), nullptr, false);
+  json values = json::parse(with_quotes(text), nullptr, false);
   if (!values.is_object()) throw Error(fmt::format("its attrs are no JSON object: {}", text));
   return values;
 }
