@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -54,7 +55,7 @@ std::vector<std::string> suggestions(const std::string& out) {
   std::vector<std::string> commands;
   std::istringstream stream(out.substr(std::min(out.find("Next:\n"), out.size())));
   for (std::string line; std::getline(stream, line);) {
-    const std::string program = std::string("  ") + ATTUNE_SEQ2SEQ + " ";
+    const std::string program = fmt::format("  {} ", ATTUNE_SEQ2SEQ);
     if (line.starts_with(program)) commands.push_back(line.substr(program.size()));
   }
   return commands;
