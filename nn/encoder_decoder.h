@@ -42,8 +42,10 @@ class EncoderDecoder : public Module {
   virtual Step step(const Tensor& previous, const DecoderState& state,
                     const Memory& memory) const = 0;
   // The outputs of all steps at once [batch, target, features], from the tokens before each, int64
-  // [batch, target].
-  virtual Tensor outputs(const Tensor& previous, const Encoded& encoded) const = 0;
+  // [batch, target]. At and past a row's length (int64 [batch]; undefined where all are wanted)
+  // they may be left 0.
+  virtual Tensor outputs(const Tensor& previous, const Encoded& encoded,
+                         const Tensor& lengths) const = 0;
   // Outputs [.., features] -> scores of the next token [.., target vocabulary].
   virtual const Linear& output_layer() const = 0;
 };

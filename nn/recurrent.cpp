@@ -198,16 +198,18 @@ Step RecurrentEncoderDecoder::step(const Tensor& previous, const DecoderState& s
                                    const Memory& memory) const {
   const Tensor embedded = dropout_.forward(target_embedding_.forward(previous));
   if (!has_fused_states()) return step_from(embedded, state, memory);
-  const AttentionGRUResult now = fused_states(unsqueeze(embedded, 1), state, memory);
-  const Tensor next = squeeze(now.output, 1);  // [batch, hidden]
-  return {{next}, dropout_.forward(next), squeeze(now.weights, 1)};
+  const Steps one(previous.size(0), 1);
+  const AttentionGRUResult now =
+      fused_states(pack(unsqueeze(embedded, 1), one), one, state, memory);
+  const Tensor next = squeeze(unpack(now.output, one), 1);  // [batch, hidden]
+  return {{next}, dropout_.forward(next), squeeze(unpack(now.weights, one), 1)};
 }
 
 bool RecurrentEncoderDecoder::has_fused_states() const {
   return gru_decoder_.size() == 1 && !after_ && look_ && look_->additive() != nullptr;
 }
 
-AttentionGRUResult RecurrentEncoderDecoder::fused_states(const Tensor& embedded,
+AttentionGRUResult RecurrentEncoderDecoder::fused_states(const Tensor& embedded, const Steps& steps,
                                                          const DecoderState& state,
                                                          const Memory& memory) const {
   const Scope in("decoder");
@@ -215,17 +217,18 @@ AttentionGRUResult RecurrentEncoderDecoder::fused_states(const Tensor& embedded,
   const AdditiveScore& score = *look_->additive();
   const std::int64_t own = embedded.size(-1), of_context = cell.weight_ih.size(1) - own;
   const std::vector<Tensor> columns = split(cell.weight_ih, {own, of_context}, 1);
-  const Tensor input = linear(embedded, columns[0], cell.bias_ih);  // [batch, target, 3 hidden]
+  const Tensor input = linear(embedded, columns[0], cell.bias_ih);  // [steps, 3 hidden]
   return attention_gru({input, state[0], memory.keys[0], memory.values[0], score.query_weight,
-                        score.v, columns[1], cell.weight_hh, cell.bias_hh,
-                        squeeze(memory.mask, 1)});
+                        score.v, columns[1], cell.weight_hh, cell.bias_hh, squeeze(memory.mask, 1)},
+                       steps);
 }
 
 bool RecurrentEncoderDecoder::has_sequences() const {
   return !gru_decoder_.empty() && !look_;
 }
 
-Tensor RecurrentEncoderDecoder::sequences(const Tensor& embedded, const Encoded& encoded) const {
+Tensor RecurrentEncoderDecoder::sequences(const Tensor& embedded, const Steps& steps,
+                                          const Encoded& encoded) const {
   const Scope in("decoder");
   Tensor x = embedded;
   for (std::size_t layer = 0; layer < layers(); ++layer) {
@@ -234,19 +237,27 @@ Tensor RecurrentEncoderDecoder::sequences(const Tensor& embedded, const Encoded&
     const std::int64_t own = x.size(-1);
     const std::vector<Tensor> columns =
         split(cell.weight_ih, {own, cell.weight_ih.size(1) - own}, 1);
-    Tensor gates = linear(x, columns[0], cell.bias_ih);  // [batch, target, 3 hidden]
-    if (fixed_ && layer == 0) gates = gates + linear(encoded.memory.values[0], columns[1]);
-    x = gru_sequence(gates, encoded.state[layer], cell.weight_hh, cell.bias_hh, {}, false).output;
+    Tensor gates = linear(x, columns[0], cell.bias_ih);  // [steps, 3 hidden]
+    if (fixed_ && layer == 0) {
+      const Tensor shown = linear(encoded.memory.values[0], columns[1]);  // [batch, 1, 3 hidden]
+      gates = gates + pack(expand(shown, {steps.batch(), steps.time(), shown.size(2)}), steps);
+    }
+    x = gru_sequence(gates, encoded.state[layer], cell.weight_hh, cell.bias_hh, steps).output;
   }
   return x;
 }
 
-Tensor RecurrentEncoderDecoder::outputs(const Tensor& previous, const Encoded& encoded) const {
+Tensor RecurrentEncoderDecoder::outputs(const Tensor& previous, const Encoded& encoded,
+                                        const Tensor& lengths) const {
   const Tensor embedded = dropout_.forward(target_embedding_.forward(previous));
-  if (has_fused_states()) {
-    return dropout_.forward(fused_states(embedded, encoded.state, encoded.memory).output);
+  if (has_fused_states() || has_sequences()) {
+    const Steps steps(previous.size(0), previous.size(1), lengths);
+    const Tensor rows = pack(embedded, steps);  // [steps, embedding]
+    const Tensor states = has_sequences()
+                              ? sequences(rows, steps, encoded)
+                              : fused_states(rows, steps, encoded.state, encoded.memory).output;
+    return dropout_.forward(unpack(states, steps));
   }
-  if (has_sequences()) return dropout_.forward(sequences(embedded, encoded));
   DecoderState state = encoded.state;
   std::vector<Tensor> outputs;
   for (const Tensor& x : unbind(embedded, 1)) {

@@ -56,7 +56,8 @@ class RecurrentEncoderDecoder : public EncoderDecoder {
 
   Encoded encode(const Tensor& source, const Tensor& lengths) const override;
   Step step(const Tensor& previous, const DecoderState& state, const Memory& memory) const override;
-  Tensor outputs(const Tensor& previous, const Encoded& encoded) const override;
+  Tensor outputs(const Tensor& previous, const Encoded& encoded,
+                 const Tensor& lengths) const override;
   const Linear& output_layer() const override { return output_; }
 
  private:
@@ -66,12 +67,12 @@ class RecurrentEncoderDecoder : public EncoderDecoder {
   DecoderState initial_state(const std::vector<Tensor>& last, std::int64_t batch) const;
   Step step_from(const Tensor& embedded, const DecoderState& state, const Memory& memory) const;
   // All states at once, where a fused op computes them: one layer of GRU, additive attention before
-  // each step.
-  AttentionGRUResult fused_states(const Tensor& embedded, const DecoderState& state,
-                                  const Memory& memory) const;
+  // each step. embedded [steps, embedding] -> [steps, hidden].
+  AttentionGRUResult fused_states(const Tensor& embedded, const Steps& steps,
+                                  const DecoderState& state, const Memory& memory) const;
   bool has_fused_states() const;
   // The same where nothing is looked at: sequences of the layers' units, one upon the other.
-  Tensor sequences(const Tensor& embedded, const Encoded& encoded) const;
+  Tensor sequences(const Tensor& embedded, const Steps& steps, const Encoded& encoded) const;
   bool has_sequences() const;
   // The cells of all layers, one upon the other; the new states go to `next`.
   Tensor run_cells(Tensor x, const DecoderState& state, DecoderState& next) const;

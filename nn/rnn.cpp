@@ -125,7 +125,7 @@ Recurrent::Sequence Recurrent::run_all(const Tensor& x, const Tensor& lengths,
       for (std::size_t k = 0; k < states_; ++k) {
         first.push_back(beginning(k, static_cast<std::int64_t>(last[k].size())));
       }
-      Sequence sequence = run(affine(input, d.weight_ih, d.bias_ih), first, d, lengths);
+      Sequence sequence = run(input, first, d, lengths);
       outputs.push_back(sequence.output);
       for (std::size_t k = 0; k < states_; ++k) last[k].push_back(sequence.last[k]);
     }
@@ -172,8 +172,9 @@ RNN::Result RNN::forward(const Tensor& x, const Tensor& lengths, const Tensor& i
   return {all.output, all.last[0]};
 }
 
-Recurrent::Sequence RNN::run(const Tensor& input, const States& initial, const Direction& direction,
+Recurrent::Sequence RNN::run(const Tensor& x, const States& initial, const Direction& direction,
                              const Tensor& lengths) const {
+  const Tensor input = affine(x, direction.weight_ih, direction.bias_ih);
   const auto step = [&](const Tensor& from_input, const Tensor& h) {
     return squashed(from_input + affine(h, direction.weight_hh, direction.bias_hh), nonlinearity_);
   };
@@ -187,19 +188,22 @@ GRU::Result GRU::forward(const Tensor& x, const Tensor& lengths, const Tensor& i
   return {all.output, all.last[0]};
 }
 
-Recurrent::Sequence GRU::run(const Tensor& input, const States& initial, const Direction& direction,
+Recurrent::Sequence GRU::run(const Tensor& x, const States& initial, const Direction& direction,
                              const Tensor& lengths) const {
   if (reset_ == Reset::before) {
     const auto step = [&](const Tensor& from_input, const Tensor& h) {
       return reset_before(from_input, h, direction.weight_hh, direction.bias_hh);
     };
+    const Tensor input = affine(x, direction.weight_ih, direction.bias_ih);
     auto [output, state] = run_steps(input, initial[0], lengths, direction.reverse, step);
     return {output, {state}};
   }
-  const GRUSequence sequence = gru_sequence(input, initial[0], direction.weight_hh,
-                                            bias_or_zeros(direction.bias_hh, direction.weight_hh),
-                                            lengths, direction.reverse);
-  return {sequence.output, {sequence.state}};
+  const Steps steps(x.size(0), x.size(1), lengths, direction.reverse);
+  const Tensor input = affine(pack(x, steps), direction.weight_ih, direction.bias_ih);
+  const GRUSequence run =
+      gru_sequence(input, initial[0], direction.weight_hh,
+                   bias_or_zeros(direction.bias_hh, direction.weight_hh), steps);
+  return {unpack(run.output, steps), {run.last}};
 }
 
 LSTM::Result LSTM::forward(const Tensor& x, const Tensor& lengths, const LSTMState& initial) const {
@@ -208,12 +212,14 @@ LSTM::Result LSTM::forward(const Tensor& x, const Tensor& lengths, const LSTMSta
   return {all.output, {all.last[0], all.last[1]}};
 }
 
-Recurrent::Sequence LSTM::run(const Tensor& input, const States& initial,
-                              const Direction& direction, const Tensor& lengths) const {
-  const LSTMSequence sequence = lstm_sequence(input, initial[0], initial[1], direction.weight_hh,
-                                              bias_or_zeros(direction.bias_hh, direction.weight_hh),
-                                              lengths, direction.reverse);
-  return {sequence.output, {sequence.state, sequence.cell}};
+Recurrent::Sequence LSTM::run(const Tensor& x, const States& initial, const Direction& direction,
+                              const Tensor& lengths) const {
+  const Steps steps(x.size(0), x.size(1), lengths, direction.reverse);
+  const Tensor input = affine(pack(x, steps), direction.weight_ih, direction.bias_ih);
+  const LSTMSequence run =
+      lstm_sequence(input, initial[0], initial[1], direction.weight_hh,
+                    bias_or_zeros(direction.bias_hh, direction.weight_hh), steps);
+  return {unpack(run.output, steps), {run.last, run.last_cell}};
 }
 
 }  // namespace attune::nn

@@ -121,8 +121,8 @@ class Recurrent : public Module {
   Recurrent(std::int64_t input_size, std::int64_t hidden_size, std::int64_t gates,
             std::size_t states, const RecurrentOptions& options);
 
-  // One direction of one layer, from W_i x + b_i of every step [batch, time, gates hidden].
-  virtual Sequence run(const Tensor& input, const States& initial, const Direction& direction,
+  // One direction of one layer, over x [batch, time, input].
+  virtual Sequence run(const Tensor& x, const States& initial, const Direction& direction,
                        const Tensor& lengths) const = 0;
   // All of them. `initial` holds a tensor [layers * directions, batch, hidden] for each state,
   // undefined for zero, and so do the last states.
@@ -154,7 +154,7 @@ class RNN : public Recurrent {
   Result forward(const Tensor& x, const Tensor& lengths = {}, const Tensor& initial = {}) const;
 
  private:
-  Sequence run(const Tensor& input, const States& initial, const Direction& direction,
+  Sequence run(const Tensor& x, const States& initial, const Direction& direction,
                const Tensor& lengths) const override;
 
   Nonlinearity nonlinearity_;
@@ -173,7 +173,7 @@ class GRU : public Recurrent {
   Result forward(const Tensor& x, const Tensor& lengths = {}, const Tensor& initial = {}) const;
 
  private:
-  Sequence run(const Tensor& input, const States& initial, const Direction& direction,
+  Sequence run(const Tensor& x, const States& initial, const Direction& direction,
                const Tensor& lengths) const override;
 
   Reset reset_;
@@ -194,7 +194,7 @@ class LSTM : public Recurrent {
   Result forward(const Tensor& x, const Tensor& lengths = {}, const LSTMState& initial = {}) const;
 
  private:
-  Sequence run(const Tensor& input, const States& initial, const Direction& direction,
+  Sequence run(const Tensor& x, const States& initial, const Direction& direction,
                const Tensor& lengths) const override;
 };
 

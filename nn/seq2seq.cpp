@@ -57,6 +57,21 @@ std::shared_ptr<EncoderDecoder> make_parts(const Seq2SeqOptions& options,
   return std::make_shared<RecurrentEncoderDecoder>(options, std::move(score));
 }
 
+// Of each row of ids [batch, time], how many there are before nothing but padding follows.
+Tensor lengths_of(const Tensor& ids) {
+  const std::int64_t time = ids.size(1);
+  const std::vector<std::int64_t> all = ids.to_vector<std::int64_t>();
+  std::vector<std::int64_t> lengths;
+  for (std::int64_t row = 0; row < ids.size(0); ++row) {
+    std::int64_t length = time;
+    while (length > 0 && all[static_cast<std::size_t>(row * time + length - 1)] == padding_id) {
+      --length;
+    }
+    lengths.push_back(length);
+  }
+  return from_vector(lengths, {ids.size(0)});
+}
+
 }  // namespace
 
 Architecture architecture_by_name(std::string_view name) {
@@ -95,10 +110,10 @@ Tensor Seq2Seq::logits(const Tensor& outputs) const {
   return parts_->output_layer().forward(outputs);
 }
 
-Tensor Seq2Seq::outputs(const Batch& batch, double sampling) const {
+Tensor Seq2Seq::outputs(const Batch& batch, double sampling, const Tensor& lengths) const {
   const Encoded encoded = encode(batch.source, batch.source_lengths);
   return sampling > 0 ? sampled_outputs(batch.target_in, encoded, sampling)
-                      : parts_->outputs(batch.target_in, encoded);
+                      : parts_->outputs(batch.target_in, encoded, lengths);
 }
 
 Tensor Seq2Seq::forward(const Batch& batch, double sampling) const {
@@ -109,8 +124,8 @@ Tensor Seq2Seq::forward(const Batch& batch, double sampling) const {
 Tensor Seq2Seq::loss(const Batch& batch, double label_smoothing, double sampling) const {
   const Scope in = scope();
   const Linear& layer = parts_->output_layer();
-  return linear_cross_entropy(outputs(batch, sampling), layer.weight, layer.bias, batch.target_out,
-                              padding_id, label_smoothing);
+  return linear_cross_entropy(outputs(batch, sampling, lengths_of(batch.target_out)), layer.weight,
+                              layer.bias, batch.target_out, padding_id, label_smoothing);
 }
 
 Tensor Seq2Seq::sampled_outputs(const Tensor& given, const Encoded& encoded,

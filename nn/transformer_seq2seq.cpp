@@ -90,7 +90,8 @@ Step TransformerEncoderDecoder::step(const Tensor& previous, const DecoderState&
   return result;
 }
 
-Tensor TransformerEncoderDecoder::outputs(const Tensor& previous, const Encoded& encoded) const {
+Tensor TransformerEncoderDecoder::outputs(const Tensor& previous, const Encoded& encoded,
+                                          const Tensor&) const {
   DecoderState state = encoded.state;
   return run(previous, state, encoded.memory).output;
 }

@@ -9,11 +9,11 @@
 
 namespace attune {
 
-AttentionGRUResult attention_gru_composition(const AttentionGRUInputs& in) {
+AttentionGRUResult attention_gru_composition(const AttentionGRUInputs& in, const Steps& steps) {
   Tensor h = in.initial;
-  std::vector<Tensor> states{zeros({in.input.size(0), 0, h.size(1)}, h.dtype())};
-  std::vector<Tensor> looks{zeros({in.input.size(0), 0, in.keys.size(1)}, h.dtype())};
-  for (const Tensor& input : unbind(in.input, 1)) {
+  std::vector<Tensor> states{zeros({steps.batch(), 0, h.size(1)}, h.dtype())};
+  std::vector<Tensor> looks{zeros({steps.batch(), 0, in.keys.size(1)}, h.dtype())};
+  for (const Tensor& input : unbind(unpack(in.input, steps), 1)) {
     const Tensor query = unsqueeze(linear(h, in.query_weight), 1);  // [batch, 1, attention]
     Tensor scores = matmul(tanh(query + in.keys), in.v);            // [batch, source]
     if (in.mask.defined()) scores = masked_fill(scores, in.mask, -1e30);
@@ -25,17 +25,16 @@ AttentionGRUResult attention_gru_composition(const AttentionGRUInputs& in) {
     states.push_back(unsqueeze(h, 1));
     looks.push_back(unsqueeze(weights.detach(), 1));
   }
-  return {cat(states, 1), cat(looks, 1)};
+  return {pack(cat(states, 1), steps), pack(cat(looks, 1), steps)};
 }
 
 namespace {
 
 AttentionGruSizes sizes_of(const AttentionGRUInputs& in) {
-  return {in.input.size(0),   in.input.size(1), in.keys.size(1),
-          in.initial.size(1), in.v.size(0),     in.values.size(2)};
+  return {in.keys.size(1), in.initial.size(1), in.v.size(0), in.values.size(2)};
 }
 
-void check(const AttentionGRUInputs& in, const Site& site) {
+void check(const AttentionGRUInputs& in, const Steps& steps, const Site& site) {
   const Operand first(in.input, site);
   detail::check_floating("attention_gru", first);
   const std::pair<const char*, const Tensor*> others[] = {{"initial", &in.initial},
@@ -53,25 +52,26 @@ void check(const AttentionGRUInputs& in, const Site& site) {
     misuse("attention_gru", site,
            fmt::format("{} is {}, and must be {}", name, to_string(tensor.shape()), wanted));
   };
-  if (in.input.rank() != 3) fail("input", in.input, "[batch, time, 3 hidden]");
   if (in.initial.rank() != 2) fail("initial", in.initial, "[batch, hidden]");
   if (in.keys.rank() != 3) fail("keys", in.keys, "[batch, source, attention]");
   if (in.values.rank() != 3) fail("values", in.values, "[batch, source, features]");
   if (in.v.rank() != 1) fail("v", in.v, "[attention]");
+  if (steps.reverse()) misuse("attention_gru", site, "the steps run in reverse");
   const AttentionGruSizes n = sizes_of(in);
+  const std::int64_t batch = steps.batch();
   const auto expect = [&](const char* name, const Tensor& tensor, const Shape& shape) {
     if (tensor.shape() != shape) fail(name, tensor, to_string(shape));
   };
-  expect("input", in.input, {n.batch, n.time, 3 * n.hidden});
-  expect("initial", in.initial, {n.batch, n.hidden});
-  expect("keys", in.keys, {n.batch, n.source, n.attention});
-  expect("values", in.values, {n.batch, n.source, n.features});
+  expect("input", in.input, {steps.count(), 3 * n.hidden});
+  expect("initial", in.initial, {batch, n.hidden});
+  expect("keys", in.keys, {batch, n.source, n.attention});
+  expect("values", in.values, {batch, n.source, n.features});
   expect("query_weight", in.query_weight, {n.attention, n.hidden});
   expect("context_weight", in.context_weight, {3 * n.hidden, n.features});
   expect("weight", in.weight, {3 * n.hidden, n.hidden});
   expect("bias", in.bias, {3 * n.hidden});
   if (!in.mask.defined()) return;
-  expect("mask", in.mask, {n.batch, n.source});
+  expect("mask", in.mask, {batch, n.source});
   if (in.mask.dtype() != DType::boolean) {
     misuse("attention_gru", site, fmt::format("the mask is {}", name(in.mask.dtype())),
            "Make it boolean, true where not to look.");
@@ -103,51 +103,52 @@ AttentionGRUInputs readable(const AttentionGRUInputs& in, const Tensor& mask) {
           mask};
 }
 
-// What the forward pass leaves for the backward pass.
+// What the backward pass reads beside the inputs.
 struct Trace {
-  Tensor states;    // [time + 1, batch, hidden]
-  Tensor queries;   // [time, batch, attention]
-  Tensor weights;   // [time, batch, source]
-  Tensor contexts;  // [time, batch, features]
-  Tensor kept;      // [time, batch, 4 hidden]
+  Tensor queries;   // [steps, attention]
+  Tensor weights;   // [steps, source]
+  Tensor contexts;  // [steps, features]
+  Tensor kept;      // [steps, 4 hidden]
+  Tensor output;    // [steps, hidden]
 };
 
-Trace empty_trace(const AttentionGruSizes& n, DType dtype) {
-  return {empty({n.time + 1, n.batch, n.hidden}, dtype),
-          empty({n.time, n.batch, n.attention}, dtype), empty({n.time, n.batch, n.source}, dtype),
-          empty({n.time, n.batch, n.features}, dtype),
-          empty({n.time, n.batch, 4 * n.hidden}, dtype)};
+Trace empty_trace(const AttentionGruSizes& n, std::int64_t steps, DType dtype) {
+  const auto of = [&](std::int64_t size) { return empty({steps, size}, dtype); };
+  return {of(n.attention), of(n.source), of(n.features), of(4 * n.hidden), of(n.hidden)};
 }
 
 std::vector<Tensor> attention_gru_backward_pass(const AttentionGRUInputs& in, const Trace& trace,
-                                                const Tensor& g) {
+                                                const Steps& steps, const Tensor& g) {
   const AttentionGruSizes n = sizes_of(in);
   const DType dtype = g.dtype();
   const Tensor by_output = g.contiguous();
-  const Tensor by_state = zeros({n.batch, n.hidden}, dtype);
-  const Tensor by_input = empty({n.batch, n.time, 3 * n.hidden}, dtype);
-  const Tensor by_gates = empty({n.time, n.batch, 3 * n.hidden}, dtype);
-  const Tensor by_recurrent = empty({n.time, n.batch, 3 * n.hidden}, dtype);
-  const Tensor by_queries = empty({n.time, n.batch, n.attention}, dtype);
+  const auto of_steps = [&](std::int64_t size) { return empty({steps.count(), size}, dtype); };
+  const Tensor previous = of_steps(n.hidden);
+  const Tensor by_initial = empty({steps.batch(), n.hidden}, dtype);
+  const Tensor by_input = of_steps(3 * n.hidden);
+  const Tensor by_recurrent = of_steps(3 * n.hidden);
+  const Tensor by_queries = of_steps(n.attention);
   const Tensor by_keys = zeros(in.keys.shape(), dtype);
   const Tensor by_values = zeros(in.values.shape(), dtype);
-  const Tensor by_v = zeros({n.batch, n.attention}, dtype);
+  const Tensor by_v = zeros({steps.batch(), n.attention}, dtype);
   dispatch_floating(dtype, [&]<class T>(T) {
-    attention_gru_backward<T>({n,
+    attention_gru_backward<T>({steps.tasks(),
+                               n,
                                in.keys.raw<T>(),
                                in.values.raw<T>(),
                                *packed<T>(in.query_weight),
                                in.v.raw<T>(),
                                *packed<T>(in.context_weight),
                                *packed<T>(in.weight),
-                               trace.states.raw<T>(),
+                               in.initial.raw<T>(),
                                trace.queries.raw<T>(),
                                trace.weights.raw<T>(),
                                trace.kept.raw<T>(),
+                               trace.output.raw<T>(),
                                by_output.raw<T>(),
-                               by_state.raw<T>(),
+                               previous.raw<T>(),
+                               by_initial.raw<T>(),
                                by_input.raw<T>(),
-                               by_gates.raw<T>(),
                                by_recurrent.raw<T>(),
                                by_queries.raw<T>(),
                                by_keys.raw<T>(),
@@ -155,20 +156,15 @@ std::vector<Tensor> attention_gru_backward_pass(const AttentionGRUInputs& in, co
                                by_v.raw<T>()});
   });
   // The gradients of the weights are sums over all steps: one product for all of them.
-  const auto rows = [&](const Tensor& x) { return reshape(x, {n.time * n.batch, x.size(2)}); };
-  const Tensor previous = rows(slice(trace.states, 0, 0, n.time));
-  const auto by_weight = [&](const Tensor& by, const Tensor& of) {
-    return matmul(transpose(rows(by)), of);
-  };
   return {by_input,
-          by_state,
+          by_initial,
           by_keys,
           by_values,
-          by_weight(by_queries, previous),
+          matmul(transpose(by_queries), previous),
           sum(by_v, {0}),
-          by_weight(by_gates, rows(trace.contexts)),
-          by_weight(by_recurrent, previous),
-          sum(rows(by_recurrent), {0})};
+          matmul(transpose(by_input), trace.contexts),
+          matmul(transpose(by_recurrent), previous),
+          sum(by_recurrent, {0})};
 }
 
 std::vector<Saved> saved(const std::vector<Tensor>& tensors) {
@@ -185,46 +181,41 @@ std::vector<Tensor> read(const std::vector<Saved>& kept) {
 
 }  // namespace
 
-AttentionGRUResult attention_gru(const AttentionGRUInputs& inputs, Site site) {
-  check(inputs, site);
+AttentionGRUResult attention_gru(const AttentionGRUInputs& inputs, const Steps& steps, Site site) {
+  check(inputs, steps, site);
   const Tensor mask = inputs.mask.defined() ? inputs.mask.contiguous() : Tensor();
   const AttentionGRUInputs in = readable(inputs, mask);
   const AttentionGruSizes n = sizes_of(in);
-  const Trace trace = empty_trace(n, in.input.dtype());
-  Tensor output = empty({n.batch, n.time, n.hidden}, in.input.dtype());
-  {
-    const NoGrad no_grad;
-    select(trace.states, 0, 0).copy_(in.initial);
-  }
+  const Trace trace = empty_trace(n, steps.count(), in.input.dtype());
   dispatch_floating(in.input.dtype(), [&]<class T>(T) {
     attention_gru_forward<T>(
-        {n, in.input.raw<T>(), in.keys.raw<T>(), in.values.raw<T>(),
-         mask.defined() ? mask.raw<bool>() : nullptr, *packed<T>(transpose(in.query_weight)),
-         in.v.raw<T>(), *packed<T>(transpose(in.context_weight)), *packed<T>(transpose(in.weight)),
-         in.bias.raw<T>(), trace.states.raw<T>(), trace.queries.raw<T>(), trace.weights.raw<T>(),
-         trace.contexts.raw<T>(), trace.kept.raw<T>(), output.raw<T>()});
+        {steps.tasks(), n, in.input.raw<T>(), in.initial.raw<T>(), in.keys.raw<T>(),
+         in.values.raw<T>(), mask.defined() ? mask.raw<bool>() : nullptr,
+         *packed<T>(transpose(in.query_weight)), in.v.raw<T>(),
+         *packed<T>(transpose(in.context_weight)), *packed<T>(transpose(in.weight)),
+         in.bias.raw<T>(), trace.queries.raw<T>(), trace.weights.raw<T>(), trace.contexts.raw<T>(),
+         trace.kept.raw<T>(), trace.output.raw<T>()});
   });
-  const Tensor looks = transpose(trace.weights, 0, 1);
   const std::vector<Tensor> originals = listed(inputs);
   std::vector<Operand> operands;
   for (const Tensor& original : originals) operands.emplace_back(original, site);
-  if (!needs_recording(operands)) return {output, looks};
+  if (!needs_recording(operands)) return {trace.output, trace.weights};
   const auto kept_inputs = saved(listed(in));
-  const auto kept_trace =
-      saved({trace.states, trace.queries, trace.weights, trace.contexts, trace.kept});
+  const auto kept_trace = saved({trace.queries, trace.weights, trace.contexts, trace.kept});
   const auto kept_mask = mask.defined() ? saved({mask}) : saved({});
-  const auto backward = [kept_inputs, kept_trace](std::span<const Tensor> g, const Needs&) {
+  const auto backward = [kept_inputs, kept_trace, output = save_output(trace.output), steps](
+                            std::span<const Tensor> g, const Needs&) {
     const std::vector<Tensor> t = read(kept_trace);
-    return attention_gru_backward_pass(named(read(kept_inputs), {}), {t[0], t[1], t[2], t[3], t[4]},
-                                       g[0]);
+    return attention_gru_backward_pass(named(read(kept_inputs), {}),
+                                       {t[0], t[1], t[2], t[3], output()}, steps, g[0]);
   };
-  const auto composition = [kept_mask](const std::vector<Tensor>& x) {
+  const auto composition = [kept_mask, steps](const std::vector<Tensor>& x) {
     const Tensor m = kept_mask.empty() ? Tensor() : kept_mask[0]();
-    return std::vector{attention_gru_composition(named(x, m)).output};
+    return std::vector{attention_gru_composition(named(x, m), steps).output};
   };
-  return {apply("attention_gru", operands, std::move(output),
-                fused_rule(operands, backward, composition)),
-          looks};
+  return {
+      apply("attention_gru", operands, trace.output, fused_rule(operands, backward, composition)),
+      trace.weights};
 }
 
 }  // namespace attune

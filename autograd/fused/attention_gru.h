@@ -2,13 +2,14 @@
 // The decoder of Bahdanau, Cho & Bengio (2015) over a whole target, as one op: at every step
 // additive attention with the state so far, and then a GRU.
 
+#include "autograd/steps.h"
 #include "autograd/tensor.h"
 
 namespace attune {
 
 // All differentiable but the mask.
 struct AttentionGRUInputs {
-  Tensor input;           // [batch, time, 3 hidden]: W_i x + b_i of the step's own input x
+  Tensor input;           // [steps, 3 hidden]: W_i x + b_i of each step's own input x
   Tensor initial;         // [batch, hidden]
   Tensor keys;            // [batch, source, attention]
   Tensor values;          // [batch, source, features]
@@ -21,19 +22,20 @@ struct AttentionGRUInputs {
 };
 
 struct AttentionGRUResult {
-  Tensor output;   // [batch, time, hidden]: the state after every step
-  Tensor weights;  // [batch, time, source]: where each step looked; to be seen, not differentiated
+  Tensor output;   // [steps, hidden]: the state after every step
+  Tensor weights;  // [steps, source]: where each step looked; to be seen, not differentiated
 };
 
 // With the equations of nn/rnn.h and
 //
 //     e_j = v . tanh(W h + keys_j),   weights = softmax(e),   context = weights values
 //
-// each step takes input + context_weight context for its gates' input. Error if the shapes do not
-// fit.
-AttentionGRUResult attention_gru(const AttentionGRUInputs& inputs, Site site = Site::current());
+// each step takes input + context_weight context for its gates' input. The real steps of all
+// targets are `steps`, which run forwards. Error if the shapes do not fit.
+AttentionGRUResult attention_gru(const AttentionGRUInputs& inputs, const Steps& steps,
+                                 Site site = Site::current());
 
 // The same in ordinary ops, which define it.
-AttentionGRUResult attention_gru_composition(const AttentionGRUInputs& inputs);
+AttentionGRUResult attention_gru_composition(const AttentionGRUInputs& inputs, const Steps& steps);
 
 }  // namespace attune

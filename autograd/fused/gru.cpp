@@ -20,25 +20,18 @@ Tensor gru_gates_composition(const Tensor& input, const Tensor& recurrent, const
 }
 
 GRUSequence gru_sequence_composition(const Tensor& input, const Tensor& initial,
-                                     const Tensor& weight, const Tensor& bias,
-                                     const Tensor& lengths, bool reverse) {
-  const std::vector<Tensor> steps = unbind(input, 1);
-  std::vector<Tensor> outputs(steps.size());
+                                     const Tensor& weight, const Tensor& bias, const Steps& steps) {
+  const std::vector<Tensor> inputs = unbind(unpack(input, steps), 1);
+  std::vector<Tensor> outputs(inputs.size());
   Tensor h = initial;
-  for (std::size_t s = 0; s < steps.size(); ++s) {
-    const std::size_t t = reverse ? steps.size() - 1 - s : s;
-    const Tensor recurrent = matmul(h, transpose(weight)) + bias;
-    const Tensor next = gru_gates_composition(steps[t], recurrent, h);
-    if (!lengths.defined()) {
-      outputs[t] = h = next;
-      continue;
-    }
-    const Tensor real = unsqueeze(gt(lengths, t), 1);  // [batch, 1]
-    outputs[t] = where(real, next, 0);
-    h = where(real, next, h);
+  for (std::size_t s = 0; s < inputs.size(); ++s) {
+    const std::size_t t = steps.reverse() ? inputs.size() - 1 - s : s;
+    const Tensor next = gru_gates_composition(inputs[t], linear(h, weight, bias), h);
+    outputs[t] = next;
+    h = steps.lengths().defined() ? where(unsqueeze(gt(steps.lengths(), t), 1), next, h) : next;
   }
-  const Shape none{input.size(0), 0, initial.size(1)};
-  return {steps.empty() ? zeros(none, input.dtype()) : stack(outputs, 1), h};
+  if (outputs.empty()) return {zeros({0, h.size(1)}, h.dtype()), h};
+  return {pack(stack(outputs, 1), steps), h};
 }
 
 namespace {
@@ -58,67 +51,52 @@ void check_gates(Operand input, Operand recurrent, Operand h) {
          "They are [batch, 3 hidden], [batch, 3 hidden] and [batch, hidden].");
 }
 
-void check_sequence(Operand input, Operand initial, Operand weight, Operand bias) {
+void check_sequence(Operand input, Operand initial, Operand weight, Operand bias,
+                    const Steps& steps) {
   detail::check_floating("gru_sequence", input);
   for (const Operand& other : {initial, weight, bias}) {
     detail::check_same_dtype("gru_sequence", input, other);
   }
   const std::int64_t hidden = initial->rank() == 2 ? initial->size(1) : -1;
-  if (input->rank() == 3 && input->size(2) == 3 * hidden && initial->size(0) == input->size(0) &&
+  if (input->shape() == Shape{steps.count(), 3 * hidden} && initial->size(0) == steps.batch() &&
       weight->shape() == Shape{3 * hidden, hidden} && bias->shape() == Shape{3 * hidden}) {
     return;
   }
   misuse("gru_sequence", input.site(),
          fmt::format("the input {}, the initial state {}, the weight {} and the bias {} do not fit "
-                     "each other",
+                     "each other, or not the {} steps of {} rows",
                      to_string(input->shape()), to_string(initial->shape()),
-                     to_string(weight->shape()), to_string(bias->shape())),
-         "They are [batch, time, 3 hidden], [batch, hidden], [3 hidden, hidden] and [3 hidden].");
+                     to_string(weight->shape()), to_string(bias->shape()), steps.count(),
+                     steps.batch()),
+         "They are [steps, 3 hidden], [batch, hidden], [3 hidden, hidden] and [3 hidden].");
 }
 
-void check_lengths(const Tensor& lengths, Operand input) {
-  if (!lengths.defined()) return;
-  if (lengths.dtype() != DType::int64 || lengths.shape() != Shape{input->size(0)}) {
-    misuse("gru_sequence", input.site(),
-           fmt::format("the lengths are {} {}, and must be int64 [{}]", name(lengths.dtype()),
-                       to_string(lengths.shape()), input->size(0)));
-  }
-  for (const std::int64_t length : lengths.to_vector<std::int64_t>()) {
-    if (length >= 0 && length <= input->size(1)) continue;
-    misuse("gru_sequence", input.site(),
-           fmt::format("the length {} does not lie within 0 and the {} steps of the input {}",
-                       length, input->size(1), to_string(input->shape())));
-  }
-}
-
-// What the forward pass leaves for the backward pass.
+// What the backward pass reads.
 struct Trace {
-  Tensor states;  // [time + 1, batch, hidden]
-  Tensor kept;    // [time, batch, 4 hidden]
+  Tensor initial;  // [batch, hidden]
+  Tensor output;   // [steps, hidden]
+  Tensor kept;     // [steps, 4 hidden]
 };
 
-std::vector<Tensor> sequence_backward(const Trace& trace, const Tensor& weight,
-                                      const Tensor& lengths, bool reverse,
+std::vector<Tensor> sequence_backward(const Trace& trace, const Tensor& weight, const Steps& steps,
                                       std::span<const Tensor> g) {
   const DType dtype = weight.dtype();
-  const std::int64_t time = trace.kept.size(0);
-  const std::int64_t batch = trace.states.size(1);
-  const std::int64_t hidden = trace.states.size(2);
+  const std::int64_t hidden = trace.output.size(1);
   const Tensor by_output = g[0].defined() ? g[0].contiguous() : Tensor();
-  const Tensor by_state = g[1].defined() ? g[1].clone() : zeros({batch, hidden}, dtype);
-  const Tensor by_input = empty({batch, time, 3 * hidden}, dtype);
-  const Tensor by_recurrent = empty({time, batch, 3 * hidden}, dtype);
+  const Tensor by_last = g[1].defined() ? g[1].contiguous() : Tensor();
+  const Tensor previous = empty({steps.count(), hidden}, dtype);
+  const Tensor by_input = empty({steps.count(), 3 * hidden}, dtype);
+  const Tensor by_recurrent = empty({steps.count(), 3 * hidden}, dtype);
+  const Tensor by_initial = empty({steps.batch(), hidden}, dtype);
   dispatch_floating(dtype, [&]<class T>(T) {
-    gru_sequence_backward<T>({batch, time, hidden, reverse, *packed<T>(weight),
-                              lengths.defined() ? lengths.raw<std::int64_t>() : nullptr,
-                              trace.states.raw<T>(), trace.kept.raw<T>(),
-                              by_output.defined() ? by_output.raw<T>() : nullptr, by_state.raw<T>(),
-                              by_input.raw<T>(), by_recurrent.raw<T>()});
+    gru_sequence_backward<T>({steps.tasks(), hidden, *packed<T>(weight), trace.initial.raw<T>(),
+                              trace.output.raw<T>(), trace.kept.raw<T>(),
+                              by_output.defined() ? by_output.raw<T>() : nullptr,
+                              by_last.defined() ? by_last.raw<T>() : nullptr, previous.raw<T>(),
+                              by_input.raw<T>(), by_recurrent.raw<T>(), by_initial.raw<T>()});
   });
   // The gradients of weight and bias are sums over all steps: one product for all of them.
-  const Tensor rows = reshape(by_recurrent, {time * batch, 3 * hidden});
-  const Tensor previous = reshape(slice(trace.states, 0, 0, time), {time * batch, hidden});
-  return {by_input, by_state, matmul(transpose(rows), previous), sum(rows, {0})};
+  return {by_input, by_initial, matmul(transpose(by_recurrent), previous), sum(by_recurrent, {0})};
 }
 
 }  // namespace
@@ -133,8 +111,8 @@ Tensor gru_gates(Operand input, Operand recurrent, Operand h) {
   const Tensor kept = empty({rows, 4 * hidden}, h->dtype());
   Tensor next = empty(h->shape(), h->dtype());
   dispatch_floating(h->dtype(), [&]<class T>(T) {
-    gru_gates_forward<T>({rows, hidden, i.raw<T>(), 3 * hidden, k.raw<T>(), previous.raw<T>(),
-                          nullptr, kept.raw<T>(), next.raw<T>()});
+    gru_gates_forward<T>({rows, hidden, i.raw<T>(), k.raw<T>(), nullptr, previous.raw<T>(),
+                          kept.raw<T>(), next.raw<T>()});
   });
   const auto backward = [kept = save(kept), previous = save(previous)](std::span<const Tensor> g,
                                                                        const Needs&) {
@@ -145,8 +123,7 @@ Tensor gru_gates(Operand input, Operand recurrent, Operand h) {
     const Tensor by_previous = g[0].clone();
     dispatch_floating(g[0].dtype(), [&]<class T>(T) {
       gru_gates_backward<T>({of_state[0], of_state[1], previous().raw<T>(), kept().raw<T>(),
-                             nullptr, by_input.raw<T>(), of_gates[1], by_recurrent.raw<T>(),
-                             by_previous.raw<T>()});
+                             by_input.raw<T>(), by_recurrent.raw<T>(), by_previous.raw<T>()});
     });
     return std::vector{by_input, by_recurrent, by_previous};
   };
@@ -158,43 +135,32 @@ Tensor gru_gates(Operand input, Operand recurrent, Operand h) {
 }
 
 GRUSequence gru_sequence(Operand input, Operand initial, Operand weight, Operand bias,
-                         const Tensor& lengths, bool reverse) {
-  check_sequence(input, initial, weight, bias);
-  check_lengths(lengths, input);
-  const std::int64_t batch = input->size(0);
-  const std::int64_t time = input->size(1);
+                         const Steps& steps) {
+  check_sequence(input, initial, weight, bias, steps);
   const std::int64_t hidden = initial->size(1);
   const DType dtype = input->dtype();
   const Tensor gates = input->detach().contiguous();
+  const Tensor first = initial->detach().contiguous();
   const Tensor w = packable(weight->detach());
   const Tensor b = bias->detach().contiguous();
-  const Tensor real = lengths.defined() ? lengths.contiguous() : Tensor();
-  const Trace trace{empty({time + 1, batch, hidden}, dtype),
-                    empty({time, batch, 4 * hidden}, dtype)};
-  const Tensor output = empty({batch, time, hidden}, dtype);
-  {
-    const NoGrad no_grad;
-    select(trace.states, 0, 0).copy_(*initial);
-  }
+  const Tensor kept = empty({steps.count(), 4 * hidden}, dtype);
+  const Tensor output = empty({steps.count(), hidden}, dtype);
+  const Tensor last = empty({steps.batch(), hidden}, dtype);
   dispatch_floating(dtype, [&]<class T>(T) {
-    gru_sequence_forward<T>({batch, time, hidden, reverse, gates.raw<T>(), *packed<T>(transpose(w)),
-                             b.raw<T>(), real.defined() ? real.raw<std::int64_t>() : nullptr,
-                             trace.states.raw<T>(), trace.kept.raw<T>(), output.raw<T>()});
+    gru_sequence_forward<T>({steps.tasks(), hidden, gates.raw<T>(), *packed<T>(transpose(w)),
+                             b.raw<T>(), first.raw<T>(), kept.raw<T>(), output.raw<T>(),
+                             last.raw<T>()});
   });
-  const Tensor state = select(trace.states, 0, time).clone();
-  const auto saved_lengths = real.defined() ? std::optional(save(real)) : std::nullopt;
-  const auto backward = [states = save(trace.states), kept = save(trace.kept), w = save(w),
-                         saved_lengths, reverse](std::span<const Tensor> g, const Needs&) {
-    const Tensor row_lengths = saved_lengths ? (*saved_lengths)() : Tensor();
-    return sequence_backward({states(), kept()}, w(), row_lengths, reverse, g);
+  const auto backward = [first = save(first), output = save_output(output), kept = save(kept),
+                         w = save(w), steps](std::span<const Tensor> g, const Needs&) {
+    return sequence_backward({first(), output(), kept()}, w(), steps, g);
   };
-  const auto composition = [saved_lengths, reverse](const std::vector<Tensor>& x) {
-    const Tensor row_lengths = saved_lengths ? (*saved_lengths)() : Tensor();
-    const GRUSequence run = gru_sequence_composition(x[0], x[1], x[2], x[3], row_lengths, reverse);
-    return std::vector{run.output, run.state};
+  const auto composition = [steps](const std::vector<Tensor>& x) {
+    const GRUSequence run = gru_sequence_composition(x[0], x[1], x[2], x[3], steps);
+    return std::vector{run.output, run.last};
   };
   const std::vector<Operand> inputs{input, initial, weight, bias};
-  const std::vector<Tensor> results = apply("gru_sequence", inputs, std::vector{output, state},
+  const std::vector<Tensor> results = apply("gru_sequence", inputs, std::vector{output, last},
                                             fused_rule(inputs, backward, composition));
   return {results[0], results[1]};
 }

@@ -1,6 +1,7 @@
 #include "autograd/kernels/attention_gru.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <memory>
 
@@ -8,13 +9,9 @@
 #include "autograd/kernels/isa.h"
 #include "autograd/kernels/lanes.h"
 #include "autograd/kernels/math.h"
-#include "autograd/kernels/parallel.h"
 
 namespace attune {
 namespace {
-
-// Rows of the batch that a thread runs through a whole sequence: no step waits for another thread.
-constexpr std::int64_t rows_a_task = 32;
 
 // One row's look at its memory.
 template <class T>
@@ -117,89 +114,84 @@ Look<T> look_of(const AttentionGruSizes& n, const T* keys, const T* values, cons
           v};
 }
 
-// Where row `begin` of step t lies in [time, batch, size].
-std::int64_t at(const AttentionGruSizes& n, std::int64_t t, std::int64_t begin, std::int64_t size) {
-  return (t * n.batch + begin) * size;
+template <class T>
+std::unique_ptr<T[]> scratch(std::size_t rows, std::int64_t size) {
+  return std::make_unique<T[]>(rows * static_cast<std::size_t>(size));
 }
 
 template <class T>
-void forward_rows(const AttentionGruForward<T>& run, std::int64_t begin, std::int64_t end) {
+void forward_task(const AttentionGruForward<T>& run, const StepTask& task) {
   const AttentionGruSizes& n = run.sizes;
   const std::int64_t h = n.hidden, a = n.attention, d = n.features;
-  const std::int64_t rows = end - begin;
-  const auto input = std::make_unique<T[]>(static_cast<std::size_t>(rows * 3 * h));
-  const auto recurrent = std::make_unique<T[]>(static_cast<std::size_t>(rows * 3 * h));
-  for (std::int64_t t = 0; t < n.time; ++t) {
-    const T* const state = run.states + at(n, t, begin, h);
-    T* const next = run.states + at(n, t + 1, begin, h);
-    T* const queries = run.queries + at(n, t, begin, a);
-    T* const contexts = run.contexts + at(n, t, begin, d);
+  const std::unique_ptr<T[]> initial = rows_of(task, run.initial, h);
+  const std::unique_ptr<T[]> input = scratch<T>(task.rows.size(), 3 * h);
+  const std::unique_ptr<T[]> recurrent = scratch<T>(task.rows.size(), 3 * h);
+  // The rows that are at work at a step were the first of those at work before it.
+  const T* state = initial.get();
+  for (std::int64_t s = 0; s < task.time(); ++s) {
+    const std::int64_t first = task.start(s), rows = task.count(s);
+    T* const queries = run.queries + first * a;
+    T* const contexts = run.contexts + first * d;
     run.query_weight.multiply(rows, state, h, T{0}, queries, a);
     for (std::int64_t row = 0; row < rows; ++row) {
-      const Look<T> look = look_of(n, run.keys, run.values, run.mask, run.v, begin + row);
-      vectorised<LookForward<T>>(&look, queries + row * a,
-                                 run.weights + at(n, t, begin + row, n.source), contexts + row * d);
-      std::copy_n(run.input + ((begin + row) * n.time + t) * 3 * h, 3 * h,
-                  input.get() + row * 3 * h);
-      std::copy_n(run.bias, 3 * h, recurrent.get() + row * 3 * h);
+      const Look<T> look = look_of(n, run.keys, run.values, run.mask, run.v,
+                                   task.rows[static_cast<std::size_t>(row)]);
+      vectorised<LookForward<T>>(&look, queries + row * a, run.weights + (first + row) * n.source,
+                                 contexts + row * d);
     }
+    std::copy_n(run.input + first * 3 * h, rows * 3 * h, input.get());
     run.context_weight.multiply(rows, contexts, d, T{1}, input.get(), 3 * h);
-    run.weight.multiply(rows, state, h, T{1}, recurrent.get(), 3 * h);
-    gru_gates_forward<T>({rows, h, input.get(), 3 * h, recurrent.get(), state, nullptr,
-                          run.kept + at(n, t, begin, 4 * h), next});
-    for (std::int64_t row = 0; row < rows; ++row) {
-      std::copy_n(next + row * h, h, run.output + ((begin + row) * n.time + t) * h);
-    }
+    run.weight.multiply(rows, state, h, T{0}, recurrent.get(), 3 * h);
+    gru_gates_forward<T>({rows, h, input.get(), recurrent.get(), run.bias, state,
+                          run.kept + first * 4 * h, run.output + first * h});
+    state = run.output + first * h;
   }
 }
 
 template <class T>
-void backward_rows(const AttentionGruBackward<T>& run, std::int64_t begin, std::int64_t end) {
+void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
   const AttentionGruSizes& n = run.sizes;
   const std::int64_t h = n.hidden, a = n.attention, d = n.features;
-  const std::int64_t rows = end - begin;
-  const auto by_contexts = std::make_unique<T[]>(static_cast<std::size_t>(rows * d));
-  const auto by_scores = std::make_unique<T[]>(static_cast<std::size_t>(n.source));
-  T* const g = run.by_state + begin * h;
-  for (std::int64_t t = n.time; t-- > 0;) {
+  const std::unique_ptr<T[]> initial = rows_of(task, run.initial, h);
+  const std::unique_ptr<T[]> g = scratch<T>(task.rows.size(), h);
+  const std::unique_ptr<T[]> by_contexts = scratch<T>(task.rows.size(), d);
+  const std::unique_ptr<T[]> by_scores = scratch<T>(1, n.source);
+  for (std::int64_t s = task.time(); s-- > 0;) {
+    const std::int64_t first = task.start(s), rows = task.count(s);
+    std::transform(g.get(), g.get() + rows * h, run.by_output + first * h, g.get(), std::plus<T>());
+    T* const previous = run.previous + first * h;
+    std::copy_n(s == 0 ? initial.get() : run.output + task.start(s - 1) * h, rows * h, previous);
+    T* const by_input = run.by_input + first * 3 * h;
+    T* const by_recurrent = run.by_recurrent + first * 3 * h;
+    T* const by_queries = run.by_queries + first * a;
+    gru_gates_backward<T>(
+        {rows, h, previous, run.kept + first * 4 * h, by_input, by_recurrent, g.get()});
+    run.context_weight.multiply(rows, by_input, 3 * h, T{0}, by_contexts.get(), d);
+    run.weight.multiply(rows, by_recurrent, 3 * h, T{1}, g.get(), h);
     for (std::int64_t row = 0; row < rows; ++row) {
-      const T* const arriving = run.by_output + ((begin + row) * n.time + t) * h;
-      for (std::int64_t i = 0; i < h; ++i) g[row * h + i] += arriving[i];
-    }
-    T* const by_gates = run.by_gates + at(n, t, begin, 3 * h);
-    T* const by_recurrent = run.by_recurrent + at(n, t, begin, 3 * h);
-    T* const by_queries = run.by_queries + at(n, t, begin, a);
-    gru_gates_backward<T>({rows, h, run.states + at(n, t, begin, h),
-                           run.kept + at(n, t, begin, 4 * h), nullptr, by_gates, 3 * h,
-                           by_recurrent, g});
-    run.context_weight.multiply(rows, by_gates, 3 * h, T{0}, by_contexts.get(), d);
-    run.weight.multiply(rows, by_recurrent, 3 * h, T{1}, g, h);
-    for (std::int64_t row = 0; row < rows; ++row) {
-      const std::int64_t r = begin + row;
+      const std::int64_t r = task.rows[static_cast<std::size_t>(row)];
       const Look<T> look = look_of<T>(n, run.keys, run.values, nullptr, run.v, r);
       const LookGradients<T> by{by_queries + row * a, run.by_keys + r * n.source * a,
                                 run.by_values + r * n.source * d, run.by_v + r * a};
-      vectorised<LookBackward<T>>(&look, run.queries + at(n, t, r, a),
-                                  run.weights + at(n, t, r, n.source), by_contexts.get() + row * d,
-                                  by_scores.get(), &by);
-      std::copy_n(by_gates + row * 3 * h, 3 * h, run.by_input + (r * n.time + t) * 3 * h);
+      vectorised<LookBackward<T>>(&look, run.queries + (first + row) * a,
+                                  run.weights + (first + row) * n.source,
+                                  by_contexts.get() + row * d, by_scores.get(), &by);
     }
-    run.query_weight.multiply(rows, by_queries, a, T{1}, g, h);
+    run.query_weight.multiply(rows, by_queries, a, T{1}, g.get(), h);
   }
+  give_rows(task, g.get(), run.by_initial, h);
 }
 
 }  // namespace
 
 template <class T>
 void attention_gru_forward(const AttentionGruForward<T>& run) {
-  parallel_for(run.sizes.batch, rows_a_task,
-               [&](std::int64_t begin, std::int64_t end) { forward_rows(run, begin, end); });
+  each_task(run.tasks, [&](const StepTask& task) { forward_task(run, task); });
 }
 
 template <class T>
 void attention_gru_backward(const AttentionGruBackward<T>& run) {
-  parallel_for(run.sizes.batch, rows_a_task,
-               [&](std::int64_t begin, std::int64_t end) { backward_rows(run, begin, end); });
+  each_task(run.tasks, [&](const StepTask& task) { backward_task(run, task); });
 }
 
 template void attention_gru_forward(const AttentionGruForward<float>&);

@@ -1,22 +1,25 @@
 #pragma once
 // A GRU that looks at a memory before every step, over whole sequences: the decoder of Bahdanau,
 // Cho & Bengio (2015). h is the hidden size, a the size of the score's hidden layer, d the features
-// of a value.
+// of a value; `steps` stands for the number of all real steps (steps.h).
 
 #include <cstdint>
 
 #include "autograd/kernels/packed.h"
+#include "autograd/kernels/steps.h"
 
 namespace attune {
 
 struct AttentionGruSizes {
-  std::int64_t batch, time, source, hidden, attention, features;
+  std::int64_t source, hidden, attention, features;
 };
 
 template <class T>
 struct AttentionGruForward {
+  const std::vector<StepTask>& tasks;
   AttentionGruSizes sizes;
-  const T* input;    // [batch, time, 3 h]: what the step's own input gives to the gates
+  const T* input;    // [steps, 3 h]: what the step's own input gives to the gates
+  const T* initial;  // [batch, h]
   const T* keys;     // [batch, source, a]
   const T* values;   // [batch, source, d]
   const bool* mask;  // [batch, source], true where not to look; or null
@@ -25,20 +28,20 @@ struct AttentionGruForward {
   const PackedMatrix<T>& context_weight;  // [d, 3 h]
   const PackedMatrix<T>& weight;          // [h, 3 h]
   const T* bias;                          // [3 h]
-  T* states;    // [time + 1, batch, h]; states[0] holds the initial state on entry
-  T* queries;   // [time, batch, a]
-  T* weights;   // [time, batch, source]
-  T* contexts;  // [time, batch, d]
-  T* kept;      // [time, batch, 4 h], as in gru.h
-  T* output;    // [batch, time, h]
+  T* queries;                             // [steps, a]
+  T* weights;                             // [steps, source]
+  T* contexts;                            // [steps, d]
+  T* kept;                                // [steps, 4 h], as in gru.h
+  T* output;                              // [steps, h]
 };
 template <class T>
 void attention_gru_forward(const AttentionGruForward<T>& run);
 
 // by_keys, by_values and by_v are zero on entry. Gradients of the weights are left to products over
-// all steps at once, of by_gates, by_recurrent and by_queries.
+// all steps at once, of by_input, by_recurrent and by_queries.
 template <class T>
 struct AttentionGruBackward {
+  const std::vector<StepTask>& tasks;
   AttentionGruSizes sizes;
   const T* keys;
   const T* values;
@@ -46,16 +49,17 @@ struct AttentionGruBackward {
   const T* v;
   const PackedMatrix<T>& context_weight;  // [3 h, d]
   const PackedMatrix<T>& weight;          // [3 h, h]
-  const T* states;
+  const T* initial;
   const T* queries;
   const T* weights;
   const T* kept;
-  const T* by_output;  // [batch, time, h]
-  T* by_state;         // [batch, h]: zero on entry, of the initial state on return
-  T* by_input;         // [batch, time, 3 h]
-  T* by_gates;         // [time, batch, 3 h]: the same in the order of the steps
-  T* by_recurrent;     // [time, batch, 3 h]
-  T* by_queries;       // [time, batch, a]
+  const T* output;
+  const T* by_output;  // [steps, h]
+  T* previous;         // [steps, h]: set to the state before each step
+  T* by_initial;       // [batch, h]
+  T* by_input;         // [steps, 3 h]
+  T* by_recurrent;     // [steps, 3 h]
+  T* by_queries;       // [steps, a]
   T* by_keys;          // [batch, source, a]
   T* by_values;        // [batch, source, d]
   T* by_v;             // [batch, a]

@@ -1,40 +1,44 @@
 #include "autograd/kernels/gru.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 
 #include "autograd/kernels/isa.h"
 #include "autograd/kernels/math.h"
-#include "autograd/kernels/parallel.h"
 
 namespace attune {
 namespace {
-
-// Rows of the batch that a thread runs through a whole sequence: no step waits for another thread.
-constexpr std::int64_t rows_a_task = 32;
 
 template <class T>
 struct GatesForward {
   static void run(const GruGates<T>* step) {
     const std::int64_t h = step->hidden;
     for (std::int64_t row = 0; row < step->rows; ++row) {
+      const T* const input = step->input + row * 3 * h;
+      const T* const recurrent = step->recurrent + row * 3 * h;
       const T* const previous = step->previous + row * h;
+      T* const kept = step->kept + row * 4 * h;
       T* const next = step->next + row * h;
-      if (step->active && !step->active[row]) {
-        std::copy_n(previous, h, next);
-        continue;
+      if (step->bias) {
+        one_row<true>(h, input, recurrent, step->bias, previous, kept, next);
+      } else {
+        one_row<false>(h, input, recurrent, nullptr, previous, kept, next);
       }
-      one_row(h, step->input + row * step->input_stride, step->recurrent + row * 3 * h, previous,
-              step->kept + row * 4 * h, next);
     }
   }
 
+  template <bool biased>
   static void one_row(std::int64_t h, const T* __restrict input, const T* __restrict recurrent,
-                      const T* __restrict previous, T* __restrict kept, T* __restrict next) {
+                      const T* __restrict bias, const T* __restrict previous, T* __restrict kept,
+                      T* __restrict next) {
+    const auto from_state = [=](std::int64_t i) {
+      return biased ? recurrent[i] + bias[i] : recurrent[i];
+    };
     for (std::int64_t i = 0; i < h; ++i) {
-      const T r = sigmoid(input[i] + recurrent[i]);
-      const T z = sigmoid(input[h + i] + recurrent[h + i]);
-      const T k = recurrent[2 * h + i];
+      const T r = sigmoid(input[i] + from_state(i));
+      const T z = sigmoid(input[h + i] + from_state(h + i));
+      const T k = from_state(2 * h + i);
       const T n = tanh(input[2 * h + i] + r * k);
       kept[i] = r;
       kept[h + i] = z;
@@ -50,15 +54,8 @@ struct GatesBackward {
   static void run(const GruGatesBackward<T>* step) {
     const std::int64_t h = step->hidden;
     for (std::int64_t row = 0; row < step->rows; ++row) {
-      T* const by_input = step->by_input + row * step->input_stride;
-      T* const by_recurrent = step->by_recurrent + row * 3 * h;
-      if (step->active && !step->active[row]) {
-        std::fill_n(by_input, 3 * h, T{0});
-        std::fill_n(by_recurrent, 3 * h, T{0});
-        continue;
-      }
-      one_row(h, step->previous + row * h, step->kept + row * 4 * h, by_input, by_recurrent,
-              step->by_previous + row * h);
+      one_row(h, step->previous + row * h, step->kept + row * 4 * h, step->by_input + row * 3 * h,
+              step->by_recurrent + row * 3 * h, step->by_previous + row * h);
     }
   }
 
@@ -81,71 +78,42 @@ struct GatesBackward {
   }
 };
 
-// Which rows are at a real step.
-struct Active {
-  const std::int64_t* lengths;
-  std::unique_ptr<bool[]> flags;
-
-  Active(const std::int64_t* row_lengths, std::int64_t rows)
-      : lengths(row_lengths),
-        flags(lengths ? std::make_unique<bool[]>(static_cast<std::size_t>(rows)) : nullptr) {}
-
-  const bool* at(std::int64_t t, std::int64_t rows) {
-    for (std::int64_t row = 0; lengths && row < rows; ++row) flags.get()[row] = t < lengths[row];
-    return flags.get();
-  }
-};
-
 template <class T>
-void forward_rows(const GruSequenceForward<T>& run, std::int64_t begin, std::int64_t end) {
+void forward_task(const GruSequenceForward<T>& run, const StepTask& task) {
   const std::int64_t h = run.hidden;
-  const std::int64_t rows = end - begin;
-  const auto recurrent = std::make_unique<T[]>(static_cast<std::size_t>(rows * 3 * h));
-  Active active(run.lengths ? run.lengths + begin : nullptr, rows);
-  for (std::int64_t s = 0; s < run.time; ++s) {
-    const std::int64_t t = run.reverse ? run.time - 1 - s : s;
-    const T* const previous = run.states + (s * run.batch + begin) * h;
-    T* const next = run.states + ((s + 1) * run.batch + begin) * h;
-    for (std::int64_t row = 0; row < rows; ++row) {
-      std::copy_n(run.bias, 3 * h, recurrent.get() + row * 3 * h);
-    }
-    run.weight.multiply(rows, previous, h, T{1}, recurrent.get(), 3 * h);
-    const bool* const flags = active.at(t, rows);
-    gru_gates_forward<T>({rows, h, run.input + (begin * run.time + t) * 3 * h, run.time * 3 * h,
-                          recurrent.get(), previous, flags,
-                          run.kept + (s * run.batch + begin) * 4 * h, next});
-    for (std::int64_t row = 0; row < rows; ++row) {
-      T* const out = run.output + ((begin + row) * run.time + t) * h;
-      if (flags && !flags[row]) {
-        std::fill_n(out, h, T{0});
-      } else {
-        std::copy_n(next + row * h, h, out);
-      }
-    }
+  const std::unique_ptr<T[]> initial = rows_of(task, run.initial, h);
+  const auto recurrent = std::make_unique<T[]>(task.rows.size() * static_cast<std::size_t>(3 * h));
+  // The rows that are at work at a step were the first of those at work before it.
+  const T* previous = initial.get();
+  for (std::int64_t s = 0; s < task.time(); ++s) {
+    const std::int64_t first = task.start(s), rows = task.count(s);
+    run.weight.multiply(rows, previous, h, T{0}, recurrent.get(), 3 * h);
+    gru_gates_forward<T>({rows, h, run.input + first * 3 * h, recurrent.get(), run.bias, previous,
+                          run.kept + first * 4 * h, run.output + first * h});
+    previous = run.output + first * h;
   }
+  give_last(task, initial.get(), run.output, run.last, h);
 }
 
 template <class T>
-void backward_rows(const GruSequenceBackward<T>& run, std::int64_t begin, std::int64_t end) {
+void backward_task(const GruSequenceBackward<T>& run, const StepTask& task) {
   const std::int64_t h = run.hidden;
-  const std::int64_t rows = end - begin;
-  Active active(run.lengths ? run.lengths + begin : nullptr, rows);
-  T* const g = run.by_state + begin * h;
-  for (std::int64_t s = run.time; s-- > 0;) {
-    const std::int64_t t = run.reverse ? run.time - 1 - s : s;
-    const bool* const flags = active.at(t, rows);
-    for (std::int64_t row = 0; run.by_output && row < rows; ++row) {
-      if (flags && !flags[row]) continue;
-      const T* const arriving = run.by_output + ((begin + row) * run.time + t) * h;
-      for (std::int64_t i = 0; i < h; ++i) g[row * h + i] += arriving[i];
+  const std::unique_ptr<T[]> initial = rows_of(task, run.initial, h);
+  const std::unique_ptr<T[]> g = rows_of(task, run.by_last, h);
+  for (std::int64_t s = task.time(); s-- > 0;) {
+    const std::int64_t first = task.start(s), rows = task.count(s);
+    if (run.by_output) {
+      std::transform(g.get(), g.get() + rows * h, run.by_output + first * h, g.get(),
+                     std::plus<T>());
     }
-    T* const by_recurrent = run.by_recurrent + (s * run.batch + begin) * 3 * h;
-    gru_gates_backward<T>({rows, h, run.states + (s * run.batch + begin) * h,
-                           run.kept + (s * run.batch + begin) * 4 * h, flags,
-                           run.by_input + (begin * run.time + t) * 3 * h, run.time * 3 * h,
-                           by_recurrent, g});
-    run.weight.multiply(rows, by_recurrent, 3 * h, T{1}, g, h);
+    T* const previous = run.previous + first * h;
+    std::copy_n(s == 0 ? initial.get() : run.output + task.start(s - 1) * h, rows * h, previous);
+    T* const by_recurrent = run.by_recurrent + first * 3 * h;
+    gru_gates_backward<T>({rows, h, previous, run.kept + first * 4 * h,
+                           run.by_input + first * 3 * h, by_recurrent, g.get()});
+    run.weight.multiply(rows, by_recurrent, 3 * h, T{1}, g.get(), h);
   }
+  give_rows(task, g.get(), run.by_initial, h);
 }
 
 }  // namespace
@@ -162,14 +130,12 @@ void gru_gates_backward(const GruGatesBackward<T>& step) {
 
 template <class T>
 void gru_sequence_forward(const GruSequenceForward<T>& run) {
-  parallel_for(run.batch, rows_a_task,
-               [&](std::int64_t begin, std::int64_t end) { forward_rows(run, begin, end); });
+  each_task(run.tasks, [&](const StepTask& task) { forward_task(run, task); });
 }
 
 template <class T>
 void gru_sequence_backward(const GruSequenceBackward<T>& run) {
-  parallel_for(run.batch, rows_a_task,
-               [&](std::int64_t begin, std::int64_t end) { backward_rows(run, begin, end); });
+  each_task(run.tasks, [&](const StepTask& task) { backward_task(run, task); });
 }
 
 template void gru_gates_forward(const GruGates<float>&);

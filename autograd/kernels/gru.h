@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "autograd/kernels/packed.h"
+#include "autograd/kernels/steps.h"
 
 namespace attune {
 
@@ -14,11 +15,10 @@ template <class T>
 struct GruGates {
   std::int64_t rows;
   std::int64_t hidden;
-  const T* input;  // [rows, 3 h]: W_i x + b_i, rows `input_stride` apart
-  std::int64_t input_stride;
-  const T* recurrent;  // [rows, 3 h]: W_h h + b_h
+  const T* input;      // [rows, 3 h]: W_i x + b_i
+  const T* recurrent;  // [rows, 3 h]: W_h h
+  const T* bias;       // [3 h]: b_h, or null if `recurrent` has it
   const T* previous;   // [rows, h]
-  const bool* active;  // [rows]: false keeps the previous state; null where all are true
   T* kept;             // [rows, 4 h]
   T* next;             // [rows, h]
 };
@@ -33,44 +33,43 @@ struct GruGatesBackward {
   std::int64_t hidden;
   const T* previous;
   const T* kept;
-  const bool* active;
-  T* by_input;  // [rows, 3 h], rows `input_stride` apart
-  std::int64_t input_stride;
+  T* by_input;      // [rows, 3 h]
   T* by_recurrent;  // [rows, 3 h]
   T* by_previous;   // [rows, h]
 };
 template <class T>
 void gru_gates_backward(const GruGatesBackward<T>& step);
 
-// A whole sequence. Steps are counted in the order in which they run: step s is time s, or
-// time - 1 - s in reverse.
+// Whole sequences; `steps` stands for the number of all real steps.
 template <class T>
 struct GruSequenceForward {
-  std::int64_t batch, time, hidden;
-  bool reverse;
-  const T* input;                 // [batch, time, 3 h]: W_i x + b_i
+  const std::vector<StepTask>& tasks;
+  std::int64_t hidden;
+  const T* input;                 // [steps, 3 h]: W_i x + b_i
   const PackedMatrix<T>& weight;  // [h, 3 h]: W_h transposed
   const T* bias;                  // [3 h]
-  const std::int64_t* lengths;    // [batch], or null
-  T* states;  // [time + 1, batch, h]; states[0] holds the initial state on entry
-  T* kept;    // [time, batch, 4 h]
-  T* output;  // [batch, time, h]
+  const T* initial;               // [batch, h]
+  T* kept;                        // [steps, 4 h]
+  T* output;                      // [steps, h]
+  T* last;                        // [batch, h]
 };
 template <class T>
 void gru_sequence_forward(const GruSequenceForward<T>& run);
 
 template <class T>
 struct GruSequenceBackward {
-  std::int64_t batch, time, hidden;
-  bool reverse;
+  const std::vector<StepTask>& tasks;
+  std::int64_t hidden;
   const PackedMatrix<T>& weight;  // [3 h, h]
-  const std::int64_t* lengths;
-  const T* states;
+  const T* initial;
+  const T* output;
   const T* kept;
-  const T* by_output;  // [batch, time, h], or null for zero
-  T* by_state;         // [batch, h]: of the last state on entry, of the initial one on return
-  T* by_input;         // [batch, time, 3 h]
-  T* by_recurrent;     // [time, batch, 3 h]: of W_h h + b_h
+  const T* by_output;  // [steps, h], or null for zero
+  const T* by_last;    // [batch, h], or null for zero
+  T* previous;         // [steps, h]: set to the state before each step
+  T* by_input;         // [steps, 3 h]
+  T* by_recurrent;     // [steps, 3 h]: of W_h h + b_h
+  T* by_initial;       // [batch, h]
 };
 template <class T>
 void gru_sequence_backward(const GruSequenceBackward<T>& run);

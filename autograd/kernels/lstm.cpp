@@ -1,17 +1,14 @@
 #include "autograd/kernels/lstm.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 
 #include "autograd/kernels/isa.h"
 #include "autograd/kernels/math.h"
-#include "autograd/kernels/parallel.h"
 
 namespace attune {
 namespace {
-
-// Rows of the batch that a thread runs through a whole sequence: no step waits for another thread.
-constexpr std::int64_t rows_a_task = 32;
 
 // One row of one step.
 template <class T>
@@ -59,78 +56,70 @@ struct BackwardRow {
 };
 
 template <class T>
-void forward_rows(const LstmSequenceForward<T>& run, std::int64_t begin, std::int64_t end) {
+void forward_task(const LstmSequenceForward<T>& run, const StepTask& task) {
   const std::int64_t h = run.hidden;
-  const std::int64_t rows = end - begin;
-  const auto gates = std::make_unique<T[]>(static_cast<std::size_t>(rows * 4 * h));
-  for (std::int64_t s = 0; s < run.time; ++s) {
-    const std::int64_t t = run.reverse ? run.time - 1 - s : s;
-    const std::int64_t here = (s * run.batch + begin) * h;
-    const std::int64_t next = ((s + 1) * run.batch + begin) * h;
+  const std::unique_ptr<T[]> initial = rows_of(task, run.initial, h);
+  const std::unique_ptr<T[]> initial_cell = rows_of(task, run.initial_cell, h);
+  const auto gates = std::make_unique<T[]>(task.rows.size() * static_cast<std::size_t>(4 * h));
+  // The rows that are at work at a step were the first of those at work before it.
+  const T* state = initial.get();
+  const T* cell = initial_cell.get();
+  for (std::int64_t s = 0; s < task.time(); ++s) {
+    const std::int64_t first = task.start(s), rows = task.count(s);
     for (std::int64_t row = 0; row < rows; ++row) {
-      const T* const input = run.input + ((begin + row) * run.time + t) * 4 * h;
+      const T* const input = run.input + (first + row) * 4 * h;
       std::transform(input, input + 4 * h, run.bias, gates.get() + row * 4 * h, std::plus<T>());
     }
-    run.weight.multiply(rows, run.states + here, h, T{1}, gates.get(), 4 * h);
+    run.weight.multiply(rows, state, h, T{1}, gates.get(), 4 * h);
     for (std::int64_t row = 0; row < rows; ++row) {
-      T* const state = run.states + next + row * h;
-      T* const cell = run.cells + next + row * h;
-      T* const output = run.output + ((begin + row) * run.time + t) * h;
-      if (run.lengths && t >= run.lengths[begin + row]) {
-        std::copy_n(run.states + here + row * h, h, state);
-        std::copy_n(run.cells + here + row * h, h, cell);
-        std::fill_n(output, h, T{0});
-        continue;
-      }
-      vectorised<ForwardRow<T>>(h, gates.get() + row * 4 * h, run.cells + here + row * h,
-                                run.kept + (s * run.batch + begin + row) * 5 * h, cell, state);
-      std::copy_n(state, h, output);
+      const std::int64_t at = first + row;
+      vectorised<ForwardRow<T>>(h, gates.get() + row * 4 * h, cell + row * h, run.kept + at * 5 * h,
+                                run.cells + at * h, run.output + at * h);
     }
+    state = run.output + first * h;
+    cell = run.cells + first * h;
   }
+  give_last(task, initial.get(), run.output, run.last, h);
+  give_last(task, initial_cell.get(), run.cells, run.last_cell, h);
 }
 
 template <class T>
-void backward_rows(const LstmSequenceBackward<T>& run, std::int64_t begin, std::int64_t end) {
+void backward_task(const LstmSequenceBackward<T>& run, const StepTask& task) {
   const std::int64_t h = run.hidden;
-  const std::int64_t rows = end - begin;
-  T* const by_state = run.by_state + begin * h;
-  for (std::int64_t s = run.time; s-- > 0;) {
-    const std::int64_t t = run.reverse ? run.time - 1 - s : s;
-    T* const by_gates = run.by_gates + (s * run.batch + begin) * 4 * h;
-    for (std::int64_t row = 0; row < rows; ++row) {
-      T* const of_row = by_gates + row * 4 * h;
-      T* const by_input = run.by_input + ((begin + row) * run.time + t) * 4 * h;
-      T* const g = by_state + row * h;
-      if (run.lengths && t >= run.lengths[begin + row]) {
-        std::fill_n(of_row, 4 * h, T{0});
-        std::fill_n(by_input, 4 * h, T{0});
-        continue;
-      }
-      if (run.by_output) {
-        const T* const arriving = run.by_output + ((begin + row) * run.time + t) * h;
-        std::transform(g, g + h, arriving, g, std::plus<T>());
-      }
-      vectorised<BackwardRow<T>>(h, run.cells + (s * run.batch + begin + row) * h,
-                                 run.kept + (s * run.batch + begin + row) * 5 * h, of_row, g,
-                                 run.by_cell + (begin + row) * h);
-      std::copy_n(of_row, 4 * h, by_input);
+  const std::unique_ptr<T[]> initial = rows_of(task, run.initial, h);
+  const std::unique_ptr<T[]> initial_cell = rows_of(task, run.initial_cell, h);
+  const std::unique_ptr<T[]> by_state = rows_of(task, run.by_last, h);
+  const std::unique_ptr<T[]> by_cell = rows_of(task, run.by_last_cell, h);
+  for (std::int64_t s = task.time(); s-- > 0;) {
+    const std::int64_t first = task.start(s), rows = task.count(s);
+    const std::int64_t before = s == 0 ? 0 : task.start(s - 1) * h;
+    const T* const cell = s == 0 ? initial_cell.get() : run.cells + before;
+    std::copy_n(s == 0 ? initial.get() : run.output + before, rows * h, run.previous + first * h);
+    if (run.by_output) {
+      std::transform(by_state.get(), by_state.get() + rows * h, run.by_output + first * h,
+                     by_state.get(), std::plus<T>());
     }
-    run.weight.multiply(rows, by_gates, 4 * h, T{1}, by_state, h);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      vectorised<BackwardRow<T>>(h, cell + row * h, run.kept + (first + row) * 5 * h,
+                                 run.by_gates + (first + row) * 4 * h, by_state.get() + row * h,
+                                 by_cell.get() + row * h);
+    }
+    run.weight.multiply(rows, run.by_gates + first * 4 * h, 4 * h, T{1}, by_state.get(), h);
   }
+  give_rows(task, by_state.get(), run.by_initial, h);
+  give_rows(task, by_cell.get(), run.by_initial_cell, h);
 }
 
 }  // namespace
 
 template <class T>
 void lstm_sequence_forward(const LstmSequenceForward<T>& run) {
-  parallel_for(run.batch, rows_a_task,
-               [&](std::int64_t begin, std::int64_t end) { forward_rows(run, begin, end); });
+  each_task(run.tasks, [&](const StepTask& task) { forward_task(run, task); });
 }
 
 template <class T>
 void lstm_sequence_backward(const LstmSequenceBackward<T>& run) {
-  parallel_for(run.batch, rows_a_task,
-               [&](std::int64_t begin, std::int64_t end) { backward_rows(run, begin, end); });
+  each_task(run.tasks, [&](const StepTask& task) { backward_task(run, task); });
 }
 
 template void lstm_sequence_forward(const LstmSequenceForward<float>&);

@@ -30,8 +30,9 @@ std::vector<Tensor> leaves(const Sizes& n) {
   return result;
 }
 
-AttentionGRUInputs named(const std::vector<Tensor>& x, const Tensor& mask) {
-  return {x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], mask};
+// The inputs by name; x[0] is a batch [batch, time, 3 hidden].
+AttentionGRUInputs named(const std::vector<Tensor>& x, const Tensor& mask, const Steps& steps) {
+  return {pack(x[0], steps), x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], mask};
 }
 
 // Random padding at the end of each source; the first row has none, the last nothing else.
@@ -41,6 +42,14 @@ Tensor padding(const Sizes& n) {
   lengths.back() = n.batch > 1 ? 0 : n.source;
   const Tensor ends = from_vector(lengths, {n.batch, 1});
   return ge(arange(0, static_cast<double>(n.source)), ends);
+}
+
+// The steps of the targets: all of them, or those of rows that end at different times.
+Steps steps_of(const Sizes& n, bool ragged) {
+  if (!ragged) return Steps(n.batch, n.time);
+  std::vector<std::int64_t> lengths;
+  for (std::int64_t row = 0; row < n.batch; ++row) lengths.push_back((row * 3) % (n.time + 1));
+  return Steps(n.batch, n.time, from_vector(lengths, {n.batch}));
 }
 
 }  // namespace
@@ -54,9 +63,11 @@ TEST_CASE("the kernel computes what the composition says, forward and backward")
       CAPTURE(n.time);
       CAPTURE(masked);
       const Tensor mask = masked ? padding(n) : Tensor();
+      const Steps steps = steps_of(n, masked);
       const std::vector<Tensor> in = leaves(n);
-      const auto [fused, looks] = attention_gru(named(in, mask));
-      const auto [defined, defined_looks] = attention_gru_composition(named(in, mask));
+      const auto [fused, looks] = attention_gru(named(in, mask, steps), steps);
+      const auto [defined, defined_looks] =
+          attention_gru_composition(named(in, mask, steps), steps);
       CHECK(difference(fused, defined) < 1e-12);
       CHECK(difference(looks, defined_looks) < 1e-12);
       const Tensor g = randn(fused.shape(), 0, 1, DType::float64);
@@ -74,18 +85,22 @@ TEST_CASE("first and second derivatives agree with differences") {
   manual_seed(132);
   const Sizes n{2, 2, 3, 2, 2, 2};
   const Tensor mask = tensor({{0, 0, 0}, {0, 1, 1}}, DType::boolean);
-  const auto f = [&](const std::vector<Tensor>& x) { return attention_gru(named(x, mask)).output; };
+  const Steps steps(2, 2, tensor({2, 1}, DType::int64));
+  const auto f = [&](const std::vector<Tensor>& x) {
+    return attention_gru(named(x, mask, steps), steps).output;
+  };
   const std::vector<Tensor> in = leaves(n);
   CHECK(gradcheck(f, in));
   CHECK(gradgradcheck(f, in));
 }
 
 TEST_CASE("shapes that do not fit are told by name") {
+  const Steps steps(2, 2);
   std::vector<Tensor> in = leaves({2, 2, 3, 2, 2, 2});
   in[6] = zeros({6, 5}, DType::float64);
-  CHECK_THROWS_WITH_AS(attention_gru(named(in, {})),
+  CHECK_THROWS_WITH_AS(attention_gru(named(in, {}, steps), steps),
                        doctest::Contains("context_weight is [6, 5], and must be [6, 2]"), Error);
   in = leaves({2, 2, 3, 2, 2, 2});
-  CHECK_THROWS_WITH_AS(attention_gru(named(in, zeros({2, 3}))),
+  CHECK_THROWS_WITH_AS(attention_gru(named(in, zeros({2, 3}), steps), steps),
                        doctest::Contains("the mask is float32"), Error);
 }

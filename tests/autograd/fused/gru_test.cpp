@@ -87,15 +87,24 @@ std::vector<Case> random_cases() {
   return cases;
 }
 
-GRUSequence kernel(const Case& c, const std::vector<Tensor>& x) {
-  return gru_sequence(x[0], x[1], x[2], x[3], c.lengths, c.reverse);
+// A sequence as batches that are padded, in and out.
+struct Run {
+  Tensor output, last;
+};
+
+Run kernel(const Case& c, const std::vector<Tensor>& x) {
+  const Steps steps(c.batch, c.time, c.lengths, c.reverse);
+  const GRUSequence run = gru_sequence(pack(x[0], steps), x[1], x[2], x[3], steps);
+  return {unpack(run.output, steps), run.last};
 }
-GRUSequence composition(const Case& c, const std::vector<Tensor>& x) {
-  return gru_sequence_composition(x[0], x[1], x[2], x[3], c.lengths, c.reverse);
+Run composition(const Case& c, const std::vector<Tensor>& x) {
+  const Steps steps(c.batch, c.time, c.lengths, c.reverse);
+  const GRUSequence run = gru_sequence_composition(pack(x[0], steps), x[1], x[2], x[3], steps);
+  return {unpack(run.output, steps), run.last};
 }
 
-Tensor loss(const Case& c, const GRUSequence& run) {
-  return sum(run.output * c.by_output) + sum(run.state * c.by_state);
+Tensor loss(const Case& c, const Run& run) {
+  return sum(run.output * c.by_output) + sum(run.last * c.by_state);
 }
 
 std::string describe(const Case& c) {
@@ -114,10 +123,10 @@ TEST_CASE("gru_sequence: the kernel and the composition agree in value and gradi
     INFO(describe(c));
     const std::vector<Tensor> ours = leaves(c.inputs);
     const std::vector<Tensor> theirs = leaves(c.inputs);
-    const GRUSequence fused = kernel(c, ours);
-    const GRUSequence composed = composition(c, theirs);
+    const Run fused = kernel(c, ours);
+    const Run composed = composition(c, theirs);
     CHECK(difference(fused.output, composed.output) < tolerance);
-    CHECK(difference(fused.state, composed.state) < tolerance);
+    CHECK(difference(fused.last, composed.last) < tolerance);
     loss(c, fused).backward();
     loss(c, composed).backward();
     check_equal_gradients(ours, theirs);
@@ -134,9 +143,7 @@ TEST_CASE("gru_sequence: either output alone passes its gradient on") {
       CAPTURE(by_state);
       const std::vector<Tensor> ours = leaves(c.inputs);
       const std::vector<Tensor> theirs = leaves(c.inputs);
-      const auto part = [&](const GRUSequence& run) {
-        return by_state ? sum(run.state) : sum(run.output);
-      };
+      const auto part = [&](const Run& run) { return by_state ? sum(run.last) : sum(run.output); };
       part(kernel(c, ours)).backward();
       part(composition(c, theirs)).backward();
       check_equal_gradients(ours, theirs);
@@ -152,7 +159,7 @@ TEST_CASE("gru_sequence: the recorded gradient has the composition's derivative"
     INFO(describe(c));
     std::vector<Tensor> directions;
     for (const Tensor& input : c.inputs) directions.push_back(random_doubles(input.shape()));
-    const auto second_order = [&](const std::vector<Tensor>& x, const GRUSequence& run) {
+    const auto second_order = [&](const std::vector<Tensor>& x, const Run& run) {
       const std::vector<Tensor> first =
           grad({loss(c, run)}, x, {.create_graph = true, .allow_unused = true});
       Tensor total = zeros({}, DType::float64);
@@ -189,7 +196,7 @@ TEST_CASE("gru_sequence: inputs of any strides and dtype float32") {
 
   std::vector<Tensor> narrow;
   for (const Tensor& x : c.inputs) narrow.push_back(x.to(DType::float32));
-  const GRUSequence run = kernel(c, leaves(narrow));
+  const Run run = kernel(c, leaves(narrow));
   CHECK(run.output.dtype() == DType::float32);
   CHECK(difference(run.output.to(DType::float64), kernel(c, c.inputs).output) < 1e-5);
 }
@@ -201,7 +208,7 @@ TEST_CASE("gru_sequence: steps past a row's length change no bit of anything") {
     Case c = random_case(4, 6, 3, reverse, true);
     INFO(describe(c));
     const std::vector<Tensor> clean = leaves(c.inputs);
-    const GRUSequence before = kernel(c, clean);
+    const Run before = kernel(c, clean);
     loss(c, before).backward();
 
     const Tensor past = unsqueeze(
@@ -209,11 +216,11 @@ TEST_CASE("gru_sequence: steps past a row's length change no bit of anything") {
     c.inputs[0] = where(past, randn({4, 6, 9}, 0, 1e6, DType::float64), c.inputs[0]);
     c.by_output = where(past, randn({4, 6, 3}, 0, 1e6, DType::float64), c.by_output);
     const std::vector<Tensor> junk = leaves(c.inputs);
-    const GRUSequence after = kernel(c, junk);
+    const Run after = kernel(c, junk);
     loss(c, after).backward();
 
     CHECK(difference(before.output, after.output) == 0);
-    CHECK(difference(before.state, after.state) == 0);
+    CHECK(difference(before.last, after.last) == 0);
     for (std::size_t i = 0; i < junk.size(); ++i) {
       CAPTURE(i);
       CHECK(difference(clean[i].grad(), junk[i].grad()) == 0);
@@ -263,8 +270,8 @@ TEST_CASE("the fused GRU passes gradcheck and gradgradcheck") {
     const Case c = random_case(3, 4, 2, reverse, true);
     INFO(describe(c));
     const auto sequence = [&](const std::vector<Tensor>& x) {
-      const GRUSequence run = kernel(c, x);
-      return std::vector{run.output, run.state};
+      const Run run = kernel(c, x);
+      return std::vector{run.output, run.last};
     };
     CHECK(gradcheck(sequence, leaves(c.inputs)));
     CHECK(gradgradcheck(sequence, leaves(c.inputs)));
@@ -277,21 +284,18 @@ TEST_CASE("the fused GRU passes gradcheck and gradgradcheck") {
 }
 
 TEST_CASE("the fused GRU refuses what does not fit") {
-  const Tensor input = zeros({2, 4, 6}), initial = zeros({2, 2}), weight = zeros({6, 2}),
+  const Tensor input = zeros({8, 6}), initial = zeros({2, 2}), weight = zeros({6, 2}),
                bias = zeros({6});
-  CHECK_NOTHROW(gru_sequence(input, initial, weight, bias, {}, false));
-  CHECK_THROWS_WITH_AS(gru_sequence(input, zeros({3, 2}), weight, bias, {}, false),
-                       doctest::Contains("the input [2, 4, 6], the initial state [3, 2]"), Error);
-  CHECK_THROWS_WITH_AS(gru_sequence(input, zeros({2}), weight, bias, {}, false),
-                       doctest::Contains("[batch, time, 3 hidden]"), Error);
-  CHECK_THROWS_WITH_AS(gru_sequence(input, initial, weight, zeros({6}, DType::float64), {}, false),
+  const Steps steps(2, 4);
+  CHECK_NOTHROW(gru_sequence(input, initial, weight, bias, steps));
+  CHECK_THROWS_WITH_AS(gru_sequence(input, zeros({3, 2}), weight, bias, steps),
+                       doctest::Contains("the input [8, 6], the initial state [3, 2]"), Error);
+  CHECK_THROWS_WITH_AS(gru_sequence(input, zeros({2}), weight, bias, steps),
+                       doctest::Contains("[batch, hidden]"), Error);
+  CHECK_THROWS_WITH_AS(gru_sequence(zeros({7, 6}), initial, weight, bias, steps),
+                       doctest::Contains("or not the 8 steps of 2 rows"), Error);
+  CHECK_THROWS_WITH_AS(gru_sequence(input, initial, weight, zeros({6}, DType::float64), steps),
                        doctest::Contains("the dtypes differ"), Error);
-  CHECK_THROWS_WITH_AS(gru_sequence(input, initial, weight, bias, zeros({3}, DType::int64), false),
-                       doctest::Contains("the lengths are int64 [3], and must be int64 [2]"),
-                       Error);
-  CHECK_THROWS_WITH_AS(
-      gru_sequence(input, initial, weight, bias, full({2}, 5, DType::int64), false),
-      doctest::Contains("the length 5 does not lie within 0 and the 4 steps"), Error);
   CHECK_THROWS_WITH_AS(gru_gates(zeros({2, 6}), zeros({2, 6}), zeros({2, 3})),
                        doctest::Contains("the state [2, 3] do not fit each other"), Error);
 }

@@ -23,8 +23,15 @@ std::vector<Tensor> inputs_of(std::int64_t batch, std::int64_t time, std::int64_
   return inputs;
 }
 
-std::vector<Tensor> outputs_of(const LSTMSequence& run) {
-  return {run.output, run.state, run.cell};
+// A sequence by the kernel or by its composition, as batches that are padded, in and out.
+enum class By { kernel, composition };
+std::vector<Tensor> run(By by, const std::vector<Tensor>& x, const Tensor& lengths, bool reverse) {
+  const Steps steps(x[0].size(0), x[0].size(1), lengths, reverse);
+  const Tensor input = pack(x[0], steps);
+  const LSTMSequence all = by == By::kernel
+                               ? lstm_sequence(input, x[1], x[2], x[3], x[4], steps)
+                               : lstm_sequence_composition(input, x[1], x[2], x[3], x[4], steps);
+  return {unpack(all.output, steps), all.last, all.last_cell};
 }
 
 struct LstmCase {
@@ -54,10 +61,8 @@ TEST_CASE("the kernel computes what the composition says, forward and backward")
     CAPTURE(c.time);
     CAPTURE(c.reverse);
     const std::vector<Tensor> in = inputs_of(c.batch, c.time, c.hidden);
-    const auto fused =
-        outputs_of(lstm_sequence(in[0], in[1], in[2], in[3], in[4], c.lengths, c.reverse));
-    const auto defined = outputs_of(
-        lstm_sequence_composition(in[0], in[1], in[2], in[3], in[4], c.lengths, c.reverse));
+    const auto fused = run(By::kernel, in, c.lengths, c.reverse);
+    const auto defined = run(By::composition, in, c.lengths, c.reverse);
     std::vector<Tensor> weights;
     for (std::size_t k = 0; k < 3; ++k) {
       CHECK(difference(fused[k], defined[k]) < 1e-12);
@@ -74,12 +79,9 @@ TEST_CASE("the kernel computes what the composition says, forward and backward")
 TEST_CASE("each output alone sends its gradient back") {
   manual_seed(92);
   const std::vector<Tensor> in = inputs_of(2, 3, 2);
-  const auto run = [&](auto* function) {
-    return outputs_of(function(in[0], in[1], in[2], in[3], in[4], Tensor(), false));
-  };
   for (std::size_t k = 0; k < 3; ++k) {
-    const Tensor a = outputs_of(lstm_sequence(in[0], in[1], in[2], in[3], in[4], {}, false))[k];
-    const Tensor b = run(&lstm_sequence_composition)[k];
+    const Tensor a = run(By::kernel, in, {}, false)[k];
+    const Tensor b = run(By::composition, in, {}, false)[k];
     const Tensor ones_like = ones(a.shape(), DType::float64);
     const auto found = functional::pull_back({a}, in, {ones_like});
     const auto expected = functional::pull_back({b}, in, {ones_like});
@@ -92,7 +94,7 @@ TEST_CASE("first and second derivatives agree with differences") {
   const Tensor lengths = tensor({3, 1}, DType::int64);
   for (const bool reverse : {false, true}) {
     const auto f = [&](const std::vector<Tensor>& x) {
-      return outputs_of(lstm_sequence(x[0], x[1], x[2], x[3], x[4], lengths, reverse));
+      return run(By::kernel, x, lengths, reverse);
     };
     const std::vector<Tensor> in = inputs_of(2, 3, 2);
     CHECK(gradcheck(f, in));
@@ -101,13 +103,11 @@ TEST_CASE("first and second derivatives agree with differences") {
 }
 
 TEST_CASE("shapes that do not fit are told") {
-  const Tensor x = zeros({2, 3, 8}), h = zeros({2, 2}), w = zeros({8, 2}), b = zeros({8});
-  const auto with = [&](const Tensor& input, const Tensor& cell, const Tensor& lengths) {
-    lstm_sequence(input, h, cell, w, b, lengths, false);
-  };
-  CHECK_THROWS_WITH_AS(with(x, zeros({2, 3}), {}), doctest::Contains("do not fit each other"),
-                       Error);
-  CHECK_THROWS_WITH_AS(with(x, h, tensor({1, 4}, DType::int64)),
-                       doctest::Contains("the length 4 does not lie within 0 and the 3 steps"),
-                       Error);
+  const Tensor x = zeros({6, 8}), h = zeros({2, 2}), w = zeros({8, 2}), b = zeros({8});
+  const Steps steps(2, 3);
+  CHECK_NOTHROW(lstm_sequence(x, h, h, w, b, steps));
+  CHECK_THROWS_WITH_AS(lstm_sequence(x, h, zeros({2, 3}), w, b, steps),
+                       doctest::Contains("do not fit each other"), Error);
+  CHECK_THROWS_WITH_AS(lstm_sequence(zeros({5, 8}), h, h, w, b, steps),
+                       doctest::Contains("or not the 6 steps of 2 rows"), Error);
 }

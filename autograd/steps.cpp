@@ -1,0 +1,115 @@
+#include "autograd/steps.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "autograd/kernels/parallel.h"
+#include "autograd/op.h"
+
+namespace attune {
+namespace {
+
+std::vector<std::int64_t> checked_lengths(std::int64_t batch, std::int64_t time,
+                                          const Tensor& lengths, const Site& site) {
+  if (!lengths.defined()) return std::vector(static_cast<std::size_t>(batch), time);
+  if (lengths.dtype() != DType::int64 || lengths.shape() != Shape{batch}) {
+    misuse("steps", site,
+           fmt::format("the lengths are {} {}, and must be int64 [{}]", name(lengths.dtype()),
+                       to_string(lengths.shape()), batch));
+  }
+  std::vector<std::int64_t> values = lengths.to_vector<std::int64_t>();
+  for (const std::int64_t length : values) {
+    if (length >= 0 && length <= time) continue;
+    misuse("steps", site,
+           fmt::format("the length {} does not lie within 0 and the {} steps of the batch", length,
+                       time));
+  }
+  return values;
+}
+
+std::vector<std::int64_t> places_of(const std::vector<StepTask>& tasks, std::int64_t time,
+                                    bool reverse) {
+  std::vector<std::int64_t> places;
+  for (const StepTask& task : tasks) {
+    for (std::int64_t step = 0; step < task.time(); ++step) {
+      for (std::size_t i = 0; i < static_cast<std::size_t>(task.count(step)); ++i) {
+        places.push_back(task.rows[i] * time + (reverse ? task.lengths[i] - 1 - step : step));
+      }
+    }
+  }
+  return places;
+}
+
+// A few threads' worth of copying.
+constexpr std::int64_t rows_a_chunk = 128;
+
+// to[to_place(i)] = from[from_place(i)] for slabs of so many bytes.
+template <class To, class From>
+void copy_slabs(std::int64_t count, std::size_t slab, std::byte* to, const std::byte* from,
+                const To& to_place, const From& from_place) {
+  parallel_for(count, rows_a_chunk, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      std::copy_n(from + static_cast<std::size_t>(from_place(i)) * slab, slab,
+                  to + static_cast<std::size_t>(to_place(i)) * slab);
+    }
+  });
+}
+
+// `shape` with other dimensions in place of its first `dropped`.
+Shape with_leading(const Shape& shape, std::size_t dropped, Shape leading) {
+  for (std::size_t d = dropped; d < shape.size(); ++d) leading.push_back(shape[d]);
+  return leading;
+}
+
+std::size_t bytes_a_step(const Shape& shape, std::size_t leading, DType dtype) {
+  return static_cast<std::size_t>(numel(with_leading(shape, leading, {}))) * item_size(dtype);
+}
+
+}  // namespace
+
+Steps::Steps(std::int64_t batch, std::int64_t time, const Tensor& lengths, bool reverse,
+             Site site) {
+  std::vector<StepTask> tasks = deal_steps(checked_lengths(batch, time, lengths, site));
+  std::vector<std::int64_t> places = places_of(tasks, time, reverse);
+  plan_ = std::make_shared<const Plan>(
+      Plan{batch, time, reverse, lengths, std::move(tasks), std::move(places)});
+}
+
+Tensor pack(Operand x, const Steps& steps) {
+  if (x->rank() < 2 || x->size(0) != steps.batch() || x->size(1) != steps.time()) {
+    misuse("pack", x.site(),
+           fmt::format("a tensor {} is not a batch of {} rows and {} steps", to_string(x->shape()),
+                       steps.batch(), steps.time()),
+           "Make it [batch, time, ..], as the steps are.");
+  }
+  const Tensor from = x->detach().contiguous();
+  Tensor rows = empty(with_leading(x->shape(), 2, {steps.count()}), x->dtype());
+  const auto same = [](std::int64_t i) { return i; };
+  const auto place = [at = steps.places().data()](std::int64_t i) { return at[i]; };
+  copy_slabs(steps.count(), bytes_a_step(x->shape(), 2, x->dtype()), rows.bytes(), from.bytes(),
+             same, place);
+  return apply("pack", {x}, std::move(rows),
+               wrt(x, [steps](const Tensor& g) { return unpack(g, steps); }));
+}
+
+Tensor unpack(Operand rows, const Steps& steps) {
+  if (rows->rank() < 1 || rows->size(0) != steps.count()) {
+    misuse("unpack", rows.site(),
+           fmt::format("a tensor {} does not hold the {} real steps of its batch",
+                       to_string(rows->shape()), steps.count()),
+           "Make it [steps, ..], as pack() does.");
+  }
+  const Tensor from = rows->detach().contiguous();
+  const Shape shape = with_leading(rows->shape(), 1, {steps.batch(), steps.time()});
+  const bool full = steps.count() == steps.batch() * steps.time();
+  Tensor x = full ? empty(shape, rows->dtype()) : zeros(shape, rows->dtype());
+  const auto same = [](std::int64_t i) { return i; };
+  const auto place = [at = steps.places().data()](std::int64_t i) { return at[i]; };
+  copy_slabs(steps.count(), bytes_a_step(rows->shape(), 1, rows->dtype()), x.bytes(), from.bytes(),
+             place, same);
+  return apply("unpack", {rows}, std::move(x),
+               wrt(rows, [steps](const Tensor& g) { return pack(g, steps); }));
+}
+
+}  // namespace attune

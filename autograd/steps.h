@@ -1,0 +1,47 @@
+#pragma once
+// Sequences without their padding. A batch [batch, time, ..] whose rows end at different times is
+// packed into the rows of its real steps [steps, ..], in the order in which the fused recurrent ops
+// run through them; what works on each step alone, such as a linear layer, then does nothing in
+// vain.
+
+#include <memory>
+
+#include "autograd/kernels/steps.h"
+#include "autograd/tensor.h"
+
+namespace attune {
+
+class Steps {
+ public:
+  // The steps of rows of these lengths: int64 [batch], each within 0 .. time, or undefined where
+  // every step is real. In reverse a row begins with its last real step. Error for other lengths.
+  Steps(std::int64_t batch, std::int64_t time, const Tensor& lengths = {}, bool reverse = false,
+        Site site = Site::current());
+
+  std::int64_t batch() const { return plan_->batch; }
+  std::int64_t time() const { return plan_->time; }
+  bool reverse() const { return plan_->reverse; }
+  const Tensor& lengths() const { return plan_->lengths; }  // as given
+  // How many there are.
+  std::int64_t count() const { return static_cast<std::int64_t>(plan_->places.size()); }
+  // Of each step, its place row * time + t in the batch.
+  const std::vector<std::int64_t>& places() const { return plan_->places; }
+  const std::vector<StepTask>& tasks() const { return plan_->tasks; }
+
+ private:
+  struct Plan {
+    std::int64_t batch, time;
+    bool reverse;
+    Tensor lengths;
+    std::vector<StepTask> tasks;
+    std::vector<std::int64_t> places;
+  };
+  std::shared_ptr<const Plan> plan_;
+};
+
+// The real steps of x [batch, time, ..]: [steps, ..].
+Tensor pack(Operand x, const Steps& steps);
+// The batch [batch, time, ..] that rows [steps, ..] were packed from, with 0 for padding.
+Tensor unpack(Operand rows, const Steps& steps);
+
+}  // namespace attune

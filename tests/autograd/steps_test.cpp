@@ -1,0 +1,96 @@
+// The real steps of ragged batches: their order, packing and unpacking, and the derivatives of
+// both.
+
+#include "autograd/steps.h"
+
+#include <doctest/doctest.h>
+
+#include <set>
+
+#include "autograd/gradcheck.h"
+#include "autograd/ops.h"
+#include "autograd/random.h"
+#include "tests/difference.h"
+
+using namespace attune;
+
+TEST_CASE("steps: rows run longest first, and from their ends in reverse") {
+  const Tensor lengths = tensor({1, 3, 0}, DType::int64);
+  const Steps forward(3, 4, lengths);
+  CHECK(forward.count() == 4);
+  REQUIRE(forward.tasks().size() == 1);
+  const StepTask& task = forward.tasks()[0];
+  CHECK(task.rows == std::vector<std::int64_t>{1, 0, 2});
+  CHECK(task.starts == std::vector<std::int64_t>{0, 2, 3, 4});
+  CHECK(task.last(0) == 3);
+  CHECK(task.last(1) == 1);
+  // row * 4 + t
+  CHECK(forward.places() == std::vector<std::int64_t>{4, 0, 5, 6});
+  CHECK(Steps(3, 4, lengths, true).places() == std::vector<std::int64_t>{6, 0, 5, 4});
+}
+
+TEST_CASE("steps: many rows are dealt to tasks of about equal work, each step once") {
+  manual_seed(211);
+  std::vector<std::int64_t> lengths;
+  std::int64_t total = 0;
+  for (int row = 0; row < 150; ++row) {
+    lengths.push_back(static_cast<std::int64_t>(default_generator().below(31)));
+    total += lengths.back();
+  }
+  for (const bool reverse : {false, true}) {
+    const Steps steps(150, 30, from_vector(lengths, {150}), reverse);
+    CHECK(steps.count() == total);
+    CHECK(std::set(steps.places().begin(), steps.places().end()).size() ==
+          static_cast<std::size_t>(total));
+    REQUIRE(steps.tasks().size() > 1);
+    const auto share = total / static_cast<std::int64_t>(steps.tasks().size());
+    for (const StepTask& task : steps.tasks()) {
+      CHECK(std::abs(task.starts.back() - task.starts.front() - share) <= 30);
+    }
+  }
+}
+
+TEST_CASE("pack and unpack undo each other but for padding, and are each other's derivative") {
+  manual_seed(212);
+  const Tensor lengths = tensor({2, 0, 3}, DType::int64);
+  for (const bool reverse : {false, true}) {
+    const Steps steps(3, 3, lengths, reverse);
+    const Tensor x = randn({3, 3, 2}, 0, 1, DType::float64).requires_grad_();
+    const Tensor past = ge(unsqueeze(arange(0, 3), 0), unsqueeze(lengths, 1));  // [batch, time]
+    const Tensor padded = masked_fill(x, unsqueeze(past, 2), 0);
+    CHECK(pack(x, steps).shape() == Shape{5, 2});
+    CHECK(difference(unpack(pack(x, steps), steps), padded) == 0);
+    const auto packing = [&](const std::vector<Tensor>& in) { return square(pack(in[0], steps)); };
+    const auto unpacking = [&](const std::vector<Tensor>& in) {
+      return square(unpack(in[0], steps));
+    };
+    const Tensor rows = randn({5, 2}, 0, 1, DType::float64).requires_grad_();
+    CHECK(gradcheck(packing, {x}));
+    CHECK(gradgradcheck(packing, {x}));
+    CHECK(gradcheck(unpacking, {rows}));
+    CHECK(gradgradcheck(unpacking, {rows}));
+  }
+}
+
+TEST_CASE("steps of no row and of no time") {
+  for (const Steps& steps : {Steps(0, 3), Steps(2, 0), Steps(2, 3, zeros({2}, DType::int64))}) {
+    CHECK(steps.count() == 0);
+    const Tensor x = ones({steps.batch(), steps.time(), 2});
+    CHECK(pack(x, steps).shape() == Shape{0, 2});
+    CHECK(sum(unpack(pack(x, steps), steps)).item() == 0);
+  }
+}
+
+TEST_CASE("lengths and shapes that do not fit are told") {
+  CHECK_THROWS_WITH_AS(Steps(2, 4, zeros({3}, DType::int64)),
+                       doctest::Contains("the lengths are int64 [3], and must be int64 [2]"),
+                       Error);
+  CHECK_THROWS_WITH_AS(
+      Steps(2, 4, full({2}, 5, DType::int64)),
+      doctest::Contains("the length 5 does not lie within 0 and the 4 steps of the batch"), Error);
+  const Steps steps(2, 3, tensor({1, 3}, DType::int64));
+  CHECK_THROWS_WITH_AS(pack(zeros({2, 4}), steps),
+                       doctest::Contains("[2, 4] is not a batch of 2 rows and 3 steps"), Error);
+  CHECK_THROWS_WITH_AS(unpack(zeros({6, 2}), steps),
+                       doctest::Contains("[6, 2] does not hold the 4 real steps"), Error);
+}
