@@ -28,6 +28,10 @@ std::vector<std::int64_t> checked_lengths(std::int64_t batch, std::int64_t time,
   return values;
 }
 
+// Rows that a thread runs through a whole recurrence. Fewer would read the weights too often for
+// the work they do with them.
+constexpr std::int64_t rows_a_task = 32;
+
 std::vector<std::int64_t> places_of(const std::vector<StepTask>& tasks, std::int64_t time,
                                     bool reverse) {
   std::vector<std::int64_t> places;
@@ -68,12 +72,15 @@ std::size_t bytes_a_step(const Shape& shape, std::size_t leading, DType dtype) {
 
 }  // namespace
 
-Steps::Steps(std::int64_t batch, std::int64_t time, const Tensor& lengths, bool reverse,
+Steps::Steps(std::int64_t batch, std::int64_t time, const Tensor& lengths, StepOrder order,
              Site site) {
-  std::vector<StepTask> tasks = deal_steps(checked_lengths(batch, time, lengths, site));
-  std::vector<std::int64_t> places = places_of(tasks, time, reverse);
+  std::vector<StepTask> tasks = deal_steps(checked_lengths(batch, time, lengths, site),
+                                           order == StepOrder::by_row ? 1 : rows_a_task);
+  std::vector<std::int64_t> places = places_of(tasks, time, order == StepOrder::reverse);
+  const bool whole = static_cast<std::int64_t>(places.size()) == batch * time;
+  const bool as_they_lie = whole && std::is_sorted(places.begin(), places.end());
   plan_ = std::make_shared<const Plan>(
-      Plan{batch, time, reverse, lengths, std::move(tasks), std::move(places)});
+      Plan{batch, time, order, lengths, std::move(tasks), std::move(places), as_they_lie});
 }
 
 Tensor pack(Operand x, const Steps& steps) {
@@ -82,6 +89,9 @@ Tensor pack(Operand x, const Steps& steps) {
            fmt::format("a tensor {} is not a batch of {} rows and {} steps", to_string(x->shape()),
                        steps.batch(), steps.time()),
            "Make it [batch, time, ..], as the steps are.");
+  }
+  if (steps.as_they_lie()) {
+    return reshape(x, with_leading(x->shape(), 2, {steps.count()}));
   }
   const Tensor from = x->detach().contiguous();
   Tensor rows = empty(with_leading(x->shape(), 2, {steps.count()}), x->dtype());
@@ -100,8 +110,9 @@ Tensor unpack(Operand rows, const Steps& steps) {
                        to_string(rows->shape()), steps.count()),
            "Make it [steps, ..], as pack() does.");
   }
-  const Tensor from = rows->detach().contiguous();
   const Shape shape = with_leading(rows->shape(), 1, {steps.batch(), steps.time()});
+  if (steps.as_they_lie()) return reshape(rows, shape);
+  const Tensor from = rows->detach().contiguous();
   const bool full = steps.count() == steps.batch() * steps.time();
   Tensor x = full ? empty(shape, rows->dtype()) : zeros(shape, rows->dtype());
   const auto same = [](std::int64_t i) { return i; };

@@ -11,30 +11,39 @@
 
 namespace attune {
 
+// How real steps follow each other when they are packed. A recurrent op takes the first steps of
+// many rows, then their second ones, and so on, or begins with their last ones; attention takes one
+// row after the other.
+enum class StepOrder { forward, reverse, by_row };
+
 class Steps {
  public:
   // The steps of rows of these lengths: int64 [batch], each within 0 .. time, or undefined where
-  // every step is real. In reverse a row begins with its last real step. Error for other lengths.
-  Steps(std::int64_t batch, std::int64_t time, const Tensor& lengths = {}, bool reverse = false,
-        Site site = Site::current());
+  // every step is real. Error for other lengths.
+  Steps(std::int64_t batch, std::int64_t time, const Tensor& lengths = {},
+        StepOrder order = StepOrder::forward, Site site = Site::current());
 
   std::int64_t batch() const { return plan_->batch; }
   std::int64_t time() const { return plan_->time; }
-  bool reverse() const { return plan_->reverse; }
+  StepOrder order() const { return plan_->order; }
   const Tensor& lengths() const { return plan_->lengths; }  // as given
   // How many there are.
   std::int64_t count() const { return static_cast<std::int64_t>(plan_->places.size()); }
   // Of each step, its place row * time + t in the batch.
   const std::vector<std::int64_t>& places() const { return plan_->places; }
+  // Whether that is the order of the batch, without padding.
+  bool as_they_lie() const { return plan_->as_they_lie; }
+  // With StepOrder::by_row, one a row.
   const std::vector<StepTask>& tasks() const { return plan_->tasks; }
 
  private:
   struct Plan {
     std::int64_t batch, time;
-    bool reverse;
+    StepOrder order;
     Tensor lengths;
     std::vector<StepTask> tasks;
     std::vector<std::int64_t> places;
+    bool as_they_lie;
   };
   std::shared_ptr<const Plan> plan_;
 };

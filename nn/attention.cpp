@@ -5,6 +5,8 @@
 #include <array>
 #include <cmath>
 
+#include "autograd/fused/attention.h"
+
 namespace attune::nn {
 
 Attended attend(const Score& score, const Tensor& queries, const Tensor& keys, const Tensor& values,
@@ -81,7 +83,11 @@ Tensor ScaledDotScore::prepare(const Tensor& keys) const {
 
 Tensor ScaledDotScore::scores(const Tensor& queries, const Tensor& prepared) const {
   const Scope in = scope();
-  return matmul(queries, transpose(prepared)) / std::sqrt(static_cast<double>(queries.size(-1)));
+  return matmul(queries, transpose(prepared)) * *dot_factor(queries.size(-1));
+}
+
+std::optional<double> ScaledDotScore::dot_factor(std::int64_t size) const {
+  return 1 / std::sqrt(static_cast<double>(size));
 }
 
 namespace {
@@ -185,6 +191,40 @@ Attended MultiheadAttention::forward(const Tensor& queries, const Projected& to,
 Attended MultiheadAttention::forward(const Tensor& queries, const Tensor& keys,
                                      const Tensor& values, const Tensor& mask) const {
   return forward(queries, project(keys, values), mask);
+}
+
+namespace {
+
+// The mask, over both batches with their padding, that keeps their real steps to themselves:
+// broadcasts to [batch, heads, queries, keys]; undefined for none.
+Tensor mask_of(const Steps& queries, const Steps& keys, bool causal) {
+  const Tensor later = causal ? causal_mask(queries.time(), keys.time()) : Tensor();
+  if (!keys.lengths().defined()) return later;
+  const Tensor padding = unsqueeze(padding_mask(keys.lengths(), keys.time()), 1);
+  return causal ? logical_or(padding, later) : padding;
+}
+
+}  // namespace
+
+Tensor MultiheadAttention::forward(const Tensor& queries, const Steps& of_queries,
+                                   const Tensor& memory, const Steps& of_memory,
+                                   bool causal) const {
+  const Scope in = scope();
+  const std::int64_t size = features_ / heads_;
+  const std::optional<double> factor = score_->dot_factor(size);
+  if (!factor) {
+    const Tensor all = unpack(memory, of_memory);
+    const Tensor mask = mask_of(of_queries, of_memory, causal);
+    return pack(forward(unpack(queries, of_queries), all, all, mask).context, of_queries);
+  }
+  const Tensor q = project_part(queries, q_proj_weight_, 0);  // [steps, features]
+  const Tensor k = project_part(memory, k_proj_weight_, 1);   // [steps', features]
+  const Tensor v = project_part(memory, v_proj_weight_, 2);
+  const Tensor by_heads = reshape(k, {k.size(0), heads_, size});
+  const Tensor prepared = reshape(score_->prepare(by_heads), k.shape());
+  const RowAttention how{of_queries, of_memory, heads_, *factor, causal};
+  const Tensor factors = dropout_.factors({how.weights()}, q.dtype());
+  return out_proj_.forward(row_attention(q, prepared, v, how, factors));
 }
 
 }  // namespace attune::nn

@@ -3,8 +3,10 @@
 // query. One function serves every model; what differs between them is the score.
 
 #include <memory>
+#include <optional>
 #include <string_view>
 
+#include "autograd/steps.h"
 #include "nn/dropout.h"
 #include "nn/init.h"
 #include "nn/linear.h"
@@ -20,6 +22,9 @@ class Score : public Module {
   virtual Tensor prepare(const Tensor& keys) const = 0;
   // queries [.., queries, query_size] and prepared keys -> scores [.., queries, keys].
   virtual Tensor scores(const Tensor& queries, const Tensor& prepared) const = 0;
+  // c, if the scores are c queries . prepared with vectors of `size`, which has a kernel of its
+  // own.
+  virtual std::optional<double> dot_factor(std::int64_t) const { return std::nullopt; }
 };
 
 // v . tanh(W q + U k) (Bahdanau, Cho & Bengio 2015): a hidden layer of `size` units that sees both.
@@ -39,6 +44,7 @@ class DotScore : public Score {
  public:
   Tensor prepare(const Tensor& keys) const override;
   Tensor scores(const Tensor& queries, const Tensor& prepared) const override;
+  std::optional<double> dot_factor(std::int64_t) const override { return 1; }
 };
 
 // q W k (Luong, Pham & Manning 2015).
@@ -47,6 +53,7 @@ class GeneralScore : public Score {
   GeneralScore(std::int64_t query_size, std::int64_t key_size);
   Tensor prepare(const Tensor& keys) const override;
   Tensor scores(const Tensor& queries, const Tensor& prepared) const override;
+  std::optional<double> dot_factor(std::int64_t) const override { return 1; }
 
   Tensor weight;  // W [query_size, key_size]
 };
@@ -56,6 +63,7 @@ class ScaledDotScore : public Score {
  public:
   Tensor prepare(const Tensor& keys) const override;
   Tensor scores(const Tensor& queries, const Tensor& prepared) const override;
+  std::optional<double> dot_factor(std::int64_t size) const override;
 };
 
 struct Attended {
@@ -131,6 +139,11 @@ class MultiheadAttention : public Module {
   Attended forward(const Tensor& queries, const Projected& to, const Tensor& mask = {}) const;
   Attended forward(const Tensor& queries, const Tensor& keys, const Tensor& values,
                    const Tensor& mask = {}) const;
+  // The same over the real steps of two batches alone, packed row by row: queries [steps, features]
+  // look at a memory [steps', key_size == value_size], and in a causal one at nothing later than
+  // themselves. Returns the contexts [steps, features].
+  Tensor forward(const Tensor& queries, const Steps& of_queries, const Tensor& memory,
+                 const Steps& of_memory, bool causal) const;
 
  private:
   // Rows [first, first + features) of the input projection, for queries, keys or values.

@@ -15,6 +15,11 @@ class Dropout : public Module {
 
   Tensor forward(const Tensor& x) const { return active() ? x * mask(x.shape(), x.dtype()) : x; }
 
+  // What it would multiply a tensor of that shape by; undefined where it does nothing.
+  Tensor factors(const Shape& shape, DType dtype) const {
+    return active() ? mask(shape, dtype) : Tensor();
+  }
+
   double p;
 
  protected:

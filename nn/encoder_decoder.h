@@ -11,6 +11,14 @@ namespace attune::nn {
 // The id of padding, in sources and in targets.
 inline constexpr std::int64_t padding_id = 0;
 
+// Sentences side by side, padded at the end.
+struct Batch {
+  Tensor source;          // int64 [batch, source]
+  Tensor source_lengths;  // int64 [batch]
+  Tensor target_in;       // int64 [batch, target]: begins with <bos>
+  Tensor target_out;      // int64 [batch, target]: target_in one step ahead, ends with <eos>
+};
+
 // What the decoder looks at: the source as the encoder saw it. Row i of every tensor is sentence i.
 struct Memory {
   // Prepared for the score, one tensor for each layer that attends; empty without attention.
@@ -41,11 +49,9 @@ class EncoderDecoder : public Module {
   // One step of the decoder from the tokens before it, int64 [batch].
   virtual Step step(const Tensor& previous, const DecoderState& state,
                     const Memory& memory) const = 0;
-  // The outputs of all steps at once [batch, target, features], from the tokens before each, int64
-  // [batch, target]. At and past a row's length (int64 [batch]; undefined where all are wanted)
-  // they may be left 0.
-  virtual Tensor outputs(const Tensor& previous, const Encoded& encoded,
-                         const Tensor& lengths) const = 0;
+  // The outputs of all steps at once [batch, target, features], from the tokens before each. At and
+  // past a target's length (int64 [batch]; undefined where all are wanted) they may be left 0.
+  virtual Tensor outputs(const Batch& batch, const Tensor& target_lengths) const = 0;
   // Outputs [.., features] -> scores of the next token [.., target vocabulary].
   virtual const Linear& output_layer() const = 0;
 };

@@ -247,11 +247,11 @@ Tensor RecurrentEncoderDecoder::sequences(const Tensor& embedded, const Steps& s
   return x;
 }
 
-Tensor RecurrentEncoderDecoder::outputs(const Tensor& previous, const Encoded& encoded,
-                                        const Tensor& lengths) const {
-  const Tensor embedded = dropout_.forward(target_embedding_.forward(previous));
+Tensor RecurrentEncoderDecoder::outputs(const Batch& batch, const Tensor& target_lengths) const {
+  const Encoded encoded = encode(batch.source, batch.source_lengths);
+  const Tensor embedded = dropout_.forward(target_embedding_.forward(batch.target_in));
   if (has_fused_states() || has_sequences()) {
-    const Steps steps(previous.size(0), previous.size(1), lengths);
+    const Steps steps(embedded.size(0), embedded.size(1), target_lengths);
     const Tensor rows = pack(embedded, steps);  // [steps, embedding]
     const Tensor states = has_sequences()
                               ? sequences(rows, steps, encoded)

@@ -159,6 +159,10 @@ std::pair<Tensor, Tensor> run_steps(const Tensor& input, Tensor h, const Tensor&
   return {steps.empty() ? zeros(none, input.dtype()) : stack(outputs, 1), h};
 }
 
+Steps steps_of(const Tensor& x, const Tensor& lengths, bool reverse) {
+  return Steps(x.size(0), x.size(1), lengths, reverse ? StepOrder::reverse : StepOrder::forward);
+}
+
 // The fused kernels take a bias.
 Tensor bias_or_zeros(const Tensor& bias, const Tensor& weight) {
   return bias.defined() ? bias : zeros({weight.size(0)}, weight.dtype());
@@ -198,7 +202,7 @@ Recurrent::Sequence GRU::run(const Tensor& x, const States& initial, const Direc
     auto [output, state] = run_steps(input, initial[0], lengths, direction.reverse, step);
     return {output, {state}};
   }
-  const Steps steps(x.size(0), x.size(1), lengths, direction.reverse);
+  const Steps steps = steps_of(x, lengths, direction.reverse);
   const Tensor input = affine(pack(x, steps), direction.weight_ih, direction.bias_ih);
   const GRUSequence run =
       gru_sequence(input, initial[0], direction.weight_hh,
@@ -214,7 +218,7 @@ LSTM::Result LSTM::forward(const Tensor& x, const Tensor& lengths, const LSTMSta
 
 Recurrent::Sequence LSTM::run(const Tensor& x, const States& initial, const Direction& direction,
                               const Tensor& lengths) const {
-  const Steps steps(x.size(0), x.size(1), lengths, direction.reverse);
+  const Steps steps = steps_of(x, lengths, direction.reverse);
   const Tensor input = affine(pack(x, steps), direction.weight_ih, direction.bias_ih);
   const LSTMSequence run =
       lstm_sequence(input, initial[0], initial[1], direction.weight_hh,

@@ -111,9 +111,8 @@ Tensor Seq2Seq::logits(const Tensor& outputs) const {
 }
 
 Tensor Seq2Seq::outputs(const Batch& batch, double sampling, const Tensor& lengths) const {
-  const Encoded encoded = encode(batch.source, batch.source_lengths);
-  return sampling > 0 ? sampled_outputs(batch.target_in, encoded, sampling)
-                      : parts_->outputs(batch.target_in, encoded, lengths);
+  if (sampling <= 0) return parts_->outputs(batch, lengths);
+  return sampled_outputs(batch.target_in, encode(batch.source, batch.source_lengths), sampling);
 }
 
 Tensor Seq2Seq::forward(const Batch& batch, double sampling) const {

@@ -45,14 +45,6 @@ struct Seq2SeqOptions {
   bool bridge_both = true;
 };
 
-// Sentences side by side, padded at the end.
-struct Batch {
-  Tensor source;          // int64 [batch, source]
-  Tensor source_lengths;  // int64 [batch]
-  Tensor target_in;       // int64 [batch, target]: begins with <bos>
-  Tensor target_out;      // int64 [batch, target]: target_in one step ahead, ends with <eos>
-};
-
 class Seq2Seq : public Module {
  public:
   using Memory = nn::Memory;

@@ -42,6 +42,13 @@ Tensor TransformerEncoderLayer::forward(const Tensor& x, const Tensor& mask) con
   return add(seen, norm2_, [&](const Tensor& y) { return feed_forward(y); });
 }
 
+Tensor TransformerEncoderLayer::forward(const Tensor& x, const Steps& steps) const {
+  const Scope in = scope();
+  const Tensor seen = add(
+      x, norm1_, [&](const Tensor& y) { return self_attn_.forward(y, steps, y, steps, false); });
+  return add(seen, norm2_, [&](const Tensor& y) { return feed_forward(y); });
+}
+
 TransformerDecoderLayer::TransformerDecoderLayer(const TransformerOptions& options)
     : TransformerLayer(options),
       self_attn_(child("self_attn", attention_of(options))),
@@ -81,6 +88,17 @@ TransformerDecoderLayer::Result TransformerDecoderLayer::forward(const Tensor& x
   return result;
 }
 
+Tensor TransformerDecoderLayer::forward(const Tensor& x, const Steps& steps, const Tensor& memory,
+                                        const Steps& of_memory) const {
+  const Scope in = scope();
+  const Tensor written =
+      add(x, norm1_, [&](const Tensor& y) { return self_attn_.forward(y, steps, y, steps, true); });
+  const Tensor seen = add(written, norm2_, [&](const Tensor& y) {
+    return multihead_attn_.forward(y, steps, memory, of_memory, false);
+  });
+  return add(seen, norm3_, [&](const Tensor& y) { return feed_forward(y); });
+}
+
 TransformerEncoder::TransformerEncoder(const TransformerOptions& options, std::int64_t layers) {
   for (std::int64_t i = 0; i < layers; ++i) {
     layers_.push_back(child(fmt::format("layers.{}", i), TransformerEncoderLayer(options)));
@@ -92,6 +110,13 @@ Tensor TransformerEncoder::forward(const Tensor& x, const Tensor& mask) const {
   const Scope in = scope();
   Tensor y = x;
   for (const TransformerEncoderLayer& layer : layers_) y = layer.forward(y, mask);
+  return norm_.empty() ? y : norm_[0].forward(y);
+}
+
+Tensor TransformerEncoder::forward(const Tensor& x, const Steps& steps) const {
+  const Scope in = scope();
+  Tensor y = x;
+  for (const TransformerEncoderLayer& layer : layers_) y = layer.forward(y, steps);
   return norm_.empty() ? y : norm_[0].forward(y);
 }
 
@@ -122,6 +147,16 @@ TransformerDecoderLayer::Result TransformerDecoder::forward(const Tensor& x, Cac
   if (!norm_.empty()) result.output = norm_[0].forward(result.output);
   if (result.weights.defined()) result.weights = mean(result.weights, {1});
   return result;
+}
+
+Tensor TransformerDecoder::forward(const Tensor& x, const Steps& steps, const Tensor& memory,
+                                   const Steps& of_memory) const {
+  const Scope in = scope();
+  Tensor y = x;
+  for (const TransformerDecoderLayer& layer : layers_) {
+    y = layer.forward(y, steps, memory, of_memory);
+  }
+  return norm_.empty() ? y : norm_[0].forward(y);
 }
 
 }  // namespace attune::nn

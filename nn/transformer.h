@@ -51,6 +51,8 @@ class TransformerEncoderLayer : public TransformerLayer {
   // x [batch, time, features] -> the same shape. The mask broadcasts to [batch, heads, time, time];
   // true where a step must not look.
   Tensor forward(const Tensor& x, const Tensor& mask = {}) const;
+  // The same over the real steps of a batch alone, packed row by row: [steps, features].
+  Tensor forward(const Tensor& x, const Steps& steps) const;
 
  private:
   MultiheadAttention self_attn_;
@@ -73,6 +75,10 @@ class TransformerDecoderLayer : public TransformerLayer {
   // the steps see is all of it up to themselves. Before the first step `past` is empty.
   Result forward(const Tensor& x, const Projected& memory, const Tensor& memory_mask,
                  Projected& past) const;
+  // All real steps of a batch at once, packed row by row: x [steps, features] and the memory
+  // [steps', features] -> [steps, features].
+  Tensor forward(const Tensor& x, const Steps& steps, const Tensor& memory,
+                 const Steps& of_memory) const;
 
  private:
   MultiheadAttention self_attn_, multihead_attn_;
@@ -85,6 +91,7 @@ class TransformerEncoder : public Module {
   TransformerEncoder(const TransformerOptions& options, std::int64_t layers);
   // As TransformerEncoderLayer::forward().
   Tensor forward(const Tensor& x, const Tensor& mask = {}) const;
+  Tensor forward(const Tensor& x, const Steps& steps) const;
 
  private:
   std::vector<TransformerEncoderLayer> layers_;
@@ -105,6 +112,9 @@ class TransformerDecoder : public Module {
   // those of the last layer, the mean of its heads: [batch, time, source].
   TransformerDecoderLayer::Result forward(const Tensor& x, Cache& cache,
                                           const Tensor& memory_mask = {}) const;
+  // All steps at once, as TransformerDecoderLayer::forward().
+  Tensor forward(const Tensor& x, const Steps& steps, const Tensor& memory,
+                 const Steps& of_memory) const;
 
  private:
   std::vector<TransformerDecoderLayer> layers_;

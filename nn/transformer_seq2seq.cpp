@@ -46,16 +46,20 @@ Tensor TransformerEncoderDecoder::embed(const Embedding& embedding, const Tensor
                           sinusoidal_positions(tokens.size(1), features_, first, embedded.dtype()));
 }
 
+Tensor TransformerEncoderDecoder::read(const Tensor& source, const Steps& steps) const {
+  return encoder_.forward(pack(embed(source_embedding_, source, 0), steps), steps);
+}
+
 Encoded TransformerEncoderDecoder::encode(const Tensor& source, const Tensor& lengths) const {
-  const Tensor mask = padding_mask(lengths, source.size(1));  // [batch, 1, source]
-  const Tensor read = encoder_.forward(embed(source_embedding_, source, 0), unsqueeze(mask, 1));
+  const Steps steps(source.size(0), source.size(1), lengths, StepOrder::by_row);
+  const Tensor seen = unpack(read(source, steps), steps);  // [batch, source, features]
   Encoded encoded;
-  encoded.memory.mask = mask;
-  for (const auto& [keys, values] : decoder_.begin(read).memory) {
+  encoded.memory.mask = padding_mask(lengths, source.size(1));  // [batch, 1, source]
+  for (const auto& [keys, values] : decoder_.begin(seen).memory) {
     encoded.memory.keys.push_back(keys);
     encoded.memory.values.push_back(values);
     // No step has been taken: keys and values of time 0.
-    const Tensor none = zeros({source.size(0), heads_, 0, features_ / heads_}, read.dtype());
+    const Tensor none = zeros({source.size(0), heads_, 0, features_ / heads_}, seen.dtype());
     encoded.state.push_back(none);
     encoded.state.push_back(none);
   }
@@ -90,10 +94,14 @@ Step TransformerEncoderDecoder::step(const Tensor& previous, const DecoderState&
   return result;
 }
 
-Tensor TransformerEncoderDecoder::outputs(const Tensor& previous, const Encoded& encoded,
-                                          const Tensor&) const {
-  DecoderState state = encoded.state;
-  return run(previous, state, encoded.memory).output;
+Tensor TransformerEncoderDecoder::outputs(const Batch& batch, const Tensor& target_lengths) const {
+  const auto steps_of = [](const Tensor& tokens, const Tensor& lengths) {
+    return Steps(tokens.size(0), tokens.size(1), lengths, StepOrder::by_row);
+  };
+  const Steps source = steps_of(batch.source, batch.source_lengths);
+  const Steps target = steps_of(batch.target_in, target_lengths);
+  const Tensor x = pack(embed(target_embedding_, batch.target_in, 0), target);
+  return unpack(decoder_.forward(x, target, read(batch.source, source), source), target);
 }
 
 }  // namespace attune::nn

@@ -56,7 +56,9 @@ void check(const AttentionGRUInputs& in, const Steps& steps, const Site& site) {
   if (in.keys.rank() != 3) fail("keys", in.keys, "[batch, source, attention]");
   if (in.values.rank() != 3) fail("values", in.values, "[batch, source, features]");
   if (in.v.rank() != 1) fail("v", in.v, "[attention]");
-  if (steps.reverse()) misuse("attention_gru", site, "the steps run in reverse");
+  if (steps.order() != StepOrder::forward) {
+    misuse("attention_gru", site, "the steps do not run forward", "Make them StepOrder::forward.");
+  }
   const AttentionGruSizes n = sizes_of(in);
   const std::int64_t batch = steps.batch();
   const auto expect = [&](const char* name, const Tensor& tensor, const Shape& shape) {

@@ -25,7 +25,7 @@ GRUSequence gru_sequence_composition(const Tensor& input, const Tensor& initial,
   std::vector<Tensor> outputs(inputs.size());
   Tensor h = initial;
   for (std::size_t s = 0; s < inputs.size(); ++s) {
-    const std::size_t t = steps.reverse() ? inputs.size() - 1 - s : s;
+    const std::size_t t = steps.order() == StepOrder::reverse ? inputs.size() - 1 - s : s;
     const Tensor next = gru_gates_composition(inputs[t], linear(h, weight, bias), h);
     outputs[t] = next;
     h = steps.lengths().defined() ? where(unsqueeze(gt(steps.lengths(), t), 1), next, h) : next;

@@ -26,7 +26,7 @@ LSTMSequence lstm_sequence_composition(const Tensor& input, const Tensor& state,
   Tensor h = state;
   Tensor c = cell;
   for (std::size_t s = 0; s < inputs.size(); ++s) {
-    const std::size_t t = steps.reverse() ? inputs.size() - 1 - s : s;
+    const std::size_t t = steps.order() == StepOrder::reverse ? inputs.size() - 1 - s : s;
     const auto [next, next_cell] = lstm_step(inputs[t] + linear(h, weight, bias), c);
     outputs[t] = next;
     const bool ragged = steps.lengths().defined();

@@ -30,8 +30,10 @@ struct StepTask {
   }
 };
 
-// Deals the rows out to tasks of about equal work; `lengths` holds one a row.
-std::vector<StepTask> deal_steps(const std::vector<std::int64_t>& lengths);
+// Deals the rows out to tasks of about equal work, of at most `rows_a_task` rows; `lengths` holds
+// one a row. Rows of one length stay in their order.
+std::vector<StepTask> deal_steps(const std::vector<std::int64_t>& lengths,
+                                 std::int64_t rows_a_task);
 
 // Calls f(task) for each, on all threads.
 template <class F>

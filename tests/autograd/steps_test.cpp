@@ -26,7 +26,7 @@ TEST_CASE("steps: rows run longest first, and from their ends in reverse") {
   CHECK(task.last(1) == 1);
   // row * 4 + t
   CHECK(forward.places() == std::vector<std::int64_t>{4, 0, 5, 6});
-  CHECK(Steps(3, 4, lengths, true).places() == std::vector<std::int64_t>{6, 0, 5, 4});
+  CHECK(Steps(3, 4, lengths, StepOrder::reverse).places() == std::vector<std::int64_t>{6, 0, 5, 4});
 }
 
 TEST_CASE("steps: many rows are dealt to tasks of about equal work, each step once") {
@@ -37,12 +37,13 @@ TEST_CASE("steps: many rows are dealt to tasks of about equal work, each step on
     lengths.push_back(static_cast<std::int64_t>(default_generator().below(31)));
     total += lengths.back();
   }
-  for (const bool reverse : {false, true}) {
-    const Steps steps(150, 30, from_vector(lengths, {150}), reverse);
+  for (const StepOrder order : {StepOrder::forward, StepOrder::reverse, StepOrder::by_row}) {
+    const Steps steps(150, 30, from_vector(lengths, {150}), order);
     CHECK(steps.count() == total);
     CHECK(std::set(steps.places().begin(), steps.places().end()).size() ==
           static_cast<std::size_t>(total));
     REQUIRE(steps.tasks().size() > 1);
+    if (order == StepOrder::by_row) continue;
     const auto share = total / static_cast<std::int64_t>(steps.tasks().size());
     for (const StepTask& task : steps.tasks()) {
       CHECK(std::abs(task.starts.back() - task.starts.front() - share) <= 30);
@@ -53,8 +54,8 @@ TEST_CASE("steps: many rows are dealt to tasks of about equal work, each step on
 TEST_CASE("pack and unpack undo each other but for padding, and are each other's derivative") {
   manual_seed(212);
   const Tensor lengths = tensor({2, 0, 3}, DType::int64);
-  for (const bool reverse : {false, true}) {
-    const Steps steps(3, 3, lengths, reverse);
+  for (const StepOrder order : {StepOrder::forward, StepOrder::reverse, StepOrder::by_row}) {
+    const Steps steps(3, 3, lengths, order);
     const Tensor x = randn({3, 3, 2}, 0, 1, DType::float64).requires_grad_();
     const Tensor past = ge(unsqueeze(arange(0, 3), 0), unsqueeze(lengths, 1));  // [batch, time]
     const Tensor padded = masked_fill(x, unsqueeze(past, 2), 0);
@@ -70,6 +71,22 @@ TEST_CASE("pack and unpack undo each other but for padding, and are each other's
     CHECK(gradcheck(unpacking, {rows}));
     CHECK(gradgradcheck(unpacking, {rows}));
   }
+}
+
+TEST_CASE("steps by row keep a row's steps together") {
+  const Steps steps(3, 3, tensor({2, 0, 3}, DType::int64), StepOrder::by_row);
+  REQUIRE(steps.tasks().size() == 3);
+  for (const StepTask& task : steps.tasks()) {
+    REQUIRE(task.rows.size() == 1);
+    for (std::int64_t t = 0; t < task.time(); ++t) {
+      const auto number = static_cast<std::size_t>(task.start(t));
+      CHECK(steps.places()[number] == task.rows[0] * 3 + t);
+    }
+  }
+  CHECK_FALSE(steps.as_they_lie());
+  CHECK(Steps(3, 3, {}, StepOrder::by_row).as_they_lie());
+  CHECK(Steps(40, 1).as_they_lie());
+  CHECK_FALSE(Steps(3, 3).as_they_lie());
 }
 
 TEST_CASE("steps of no row and of no time") {

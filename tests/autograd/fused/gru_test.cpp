@@ -92,13 +92,17 @@ struct Run {
   Tensor output, last;
 };
 
+StepOrder order_of(bool reverse) {
+  return reverse ? StepOrder::reverse : StepOrder::forward;
+}
+
 Run kernel(const Case& c, const std::vector<Tensor>& x) {
-  const Steps steps(c.batch, c.time, c.lengths, c.reverse);
+  const Steps steps(c.batch, c.time, c.lengths, order_of(c.reverse));
   const GRUSequence run = gru_sequence(pack(x[0], steps), x[1], x[2], x[3], steps);
   return {unpack(run.output, steps), run.last};
 }
 Run composition(const Case& c, const std::vector<Tensor>& x) {
-  const Steps steps(c.batch, c.time, c.lengths, c.reverse);
+  const Steps steps(c.batch, c.time, c.lengths, order_of(c.reverse));
   const GRUSequence run = gru_sequence_composition(pack(x[0], steps), x[1], x[2], x[3], steps);
   return {unpack(run.output, steps), run.last};
 }

@@ -26,7 +26,8 @@ std::vector<Tensor> inputs_of(std::int64_t batch, std::int64_t time, std::int64_
 // A sequence by the kernel or by its composition, as batches that are padded, in and out.
 enum class By { kernel, composition };
 std::vector<Tensor> run(By by, const std::vector<Tensor>& x, const Tensor& lengths, bool reverse) {
-  const Steps steps(x[0].size(0), x[0].size(1), lengths, reverse);
+  const Steps steps(x[0].size(0), x[0].size(1), lengths,
+                    reverse ? StepOrder::reverse : StepOrder::forward);
   const Tensor input = pack(x[0], steps);
   const LSTMSequence all = by == By::kernel
                                ? lstm_sequence(input, x[1], x[2], x[3], x[4], steps)
