@@ -111,8 +111,8 @@ Tensor gru_gates(Operand input, Operand recurrent, Operand h) {
   const Tensor kept = empty({rows, 4 * hidden}, h->dtype());
   Tensor next = empty(h->shape(), h->dtype());
   dispatch_floating(h->dtype(), [&]<class T>(T) {
-    gru_gates_forward<T>({rows, hidden, i.raw<T>(), k.raw<T>(), nullptr, previous.raw<T>(),
-                          kept.raw<T>(), next.raw<T>()});
+    gru_gates_forward<T>(
+        {rows, hidden, i.raw<T>(), k.raw<T>(), previous.raw<T>(), kept.raw<T>(), next.raw<T>()});
   });
   const auto backward = [kept = save(kept), previous = save(previous)](std::span<const Tensor> g,
                                                                        const Needs&) {

@@ -12,7 +12,7 @@ namespace attune {
 namespace {
 
 // Rows of logits that exist at a time.
-constexpr std::int64_t rows_a_chunk = 256;
+constexpr std::int64_t rows_a_chunk = 512;
 
 struct Options {
   std::int64_t ignored;
@@ -84,11 +84,8 @@ struct Chunk {
 
 template <class T>
 void compute(const Chunk<T>& c, T* logsumexps, T* shares, Options options, bool with_gradient) {
-  for (std::int64_t row = 0; row < c.rows; ++row) {
-    std::copy_n(c.bias, c.classes, c.logits + row * c.classes);
-  }
-  gemm<T>(c.rows, c.classes, c.features, {c.x, c.features, 1}, {c.weight, 1, c.features}, T{1},
-          c.logits, c.classes);
+  gemm<T>(c.rows, c.classes, c.features, {c.x, c.features, 1}, {c.weight, 1, c.features},
+          {c.bias, 0}, c.logits, c.classes);
   cross_entropy_rows(c.losses, logsumexps, c.logits, c.targets, c.rows, c.classes, options.ignored,
                      options.smoothing);
   if (!with_gradient) return;
@@ -138,10 +135,10 @@ Found find(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tens
                            logits.raw<T>()};
       compute(chunk, logsumexps.raw<T>(), shares.raw<T>(), options, with_gradients);
       if (!with_gradients) continue;
-      gemm<T>(n, features, classes, {chunk.logits, classes, 1}, {chunk.weight, features, 1}, T{0},
+      gemm<T>(n, features, classes, {chunk.logits, classes, 1}, {chunk.weight, features, 1}, {},
               found.by_x.raw<T>() + begin * features, features);
-      gemm<T>(classes, features, n, {chunk.logits, 1, classes}, {chunk.x, features, 1}, T{1},
-              found.by_weight.raw<T>(), features);
+      gemm<T>(classes, features, n, {chunk.logits, 1, classes}, {chunk.x, features, 1},
+              {found.by_weight.raw<T>(), features}, found.by_weight.raw<T>(), features);
       found.by_bias.add_(sum(slice(logits, 0, 0, n), {0}));
     }
   });

@@ -109,12 +109,12 @@ void forward_head(const AttentionForward<T>& run, const AttentionSentence& at, s
   T* const scores = scratch.data();
   T* const shares = scores + all;
   const PackedMatrix<T> to_keys(size, at.keys, {keys, 1, row});
-  to_keys.multiply(at.queries, part(run.queries, at.query), row, T{0}, scores, at.keys);
+  to_keys.multiply(at.queries, part(run.queries, at.query), row, {}, scores, at.keys);
   const Weights<T> weights =
       weights_of(run.shape, at, run.factors ? run.factors + weight : nullptr);
   vectorised<SoftmaxRows<T>>(&weights, scores, run.weights + weight, shares);
   const PackedMatrix<T> of_values(at.keys, size, {values, row, 1});
-  of_values.multiply(at.queries, shares, at.keys, T{0}, part(run.context, at.query), row);
+  of_values.multiply(at.queries, shares, at.keys, {}, part(run.context, at.query), row);
 }
 
 template <class T>
@@ -134,17 +134,17 @@ void backward_head(const AttentionBackward<T>& run, const AttentionSentence& at,
   T* const scores_across = by_scores + all;
   T* const shares_across = scores_across + all;
   const PackedMatrix<T> to_values(size, at.keys, {values, 1, row});
-  to_values.multiply(at.queries, by_context, row, T{0}, by_scores, at.keys);
+  to_values.multiply(at.queries, by_context, row, {}, by_scores, at.keys);
   const Weights<T> weights =
       weights_of(run.shape, at, run.factors ? run.factors + weight : nullptr);
   vectorised<SoftmaxRowsBackward<T>>(&weights, run.weights + weight, by_scores, scores_across,
                                      shares_across);
   const PackedMatrix<T> of_keys(at.keys, size, {keys, row, 1});
-  of_keys.multiply(at.queries, by_scores, at.keys, T{0}, part(run.by_queries, at.query), row);
+  of_keys.multiply(at.queries, by_scores, at.keys, {}, part(run.by_queries, at.query), row);
   const PackedMatrix<T> of_queries(at.queries, size, {queries, row, 1});
-  of_queries.multiply(at.keys, scores_across, at.queries, T{0}, part(run.by_keys, at.key), row);
+  of_queries.multiply(at.keys, scores_across, at.queries, {}, part(run.by_keys, at.key), row);
   const PackedMatrix<T> of_context(at.queries, size, {by_context, row, 1});
-  of_context.multiply(at.keys, shares_across, at.queries, T{0}, part(run.by_values, at.key), row);
+  of_context.multiply(at.keys, shares_across, at.queries, {}, part(run.by_values, at.key), row);
 }
 
 }  // namespace

@@ -132,18 +132,18 @@ void forward_task(const AttentionGruForward<T>& run, const StepTask& task) {
     const std::int64_t first = task.start(s), rows = task.count(s);
     T* const queries = run.queries + first * a;
     T* const contexts = run.contexts + first * d;
-    run.query_weight.multiply(rows, state, h, T{0}, queries, a);
+    run.query_weight.multiply(rows, state, h, {}, queries, a);
     for (std::int64_t row = 0; row < rows; ++row) {
       const Look<T> look = look_of(n, run.keys, run.values, run.mask, run.v,
                                    task.rows[static_cast<std::size_t>(row)]);
       vectorised<LookForward<T>>(&look, queries + row * a, run.weights + (first + row) * n.source,
                                  contexts + row * d);
     }
-    std::copy_n(run.input + first * 3 * h, rows * 3 * h, input.get());
-    run.context_weight.multiply(rows, contexts, d, T{1}, input.get(), 3 * h);
-    run.weight.multiply(rows, state, h, T{0}, recurrent.get(), 3 * h);
-    gru_gates_forward<T>({rows, h, input.get(), recurrent.get(), run.bias, state,
-                          run.kept + first * 4 * h, run.output + first * h});
+    run.context_weight.multiply(rows, contexts, d, {run.input + first * 3 * h, 3 * h}, input.get(),
+                                3 * h);
+    run.weight.multiply(rows, state, h, {run.bias, 0}, recurrent.get(), 3 * h);
+    gru_gates_forward<T>({rows, h, input.get(), recurrent.get(), state, run.kept + first * 4 * h,
+                          run.output + first * h});
     state = run.output + first * h;
   }
 }
@@ -166,8 +166,8 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
     T* const by_queries = run.by_queries + first * a;
     gru_gates_backward<T>(
         {rows, h, previous, run.kept + first * 4 * h, by_input, by_recurrent, g.get()});
-    run.context_weight.multiply(rows, by_input, 3 * h, T{0}, by_contexts.get(), d);
-    run.weight.multiply(rows, by_recurrent, 3 * h, T{1}, g.get(), h);
+    run.context_weight.multiply(rows, by_input, 3 * h, {}, by_contexts.get(), d);
+    run.weight.multiply(rows, by_recurrent, 3 * h, {g.get(), h}, g.get(), h);
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t r = task.rows[static_cast<std::size_t>(row)];
       const Look<T> look = look_of<T>(n, run.keys, run.values, nullptr, run.v, r);
@@ -177,7 +177,7 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
                                   run.weights + (first + row) * n.source,
                                   by_contexts.get() + row * d, by_scores.get(), &by);
     }
-    run.query_weight.multiply(rows, by_queries, a, T{1}, g.get(), h);
+    run.query_weight.multiply(rows, by_queries, a, {g.get(), h}, g.get(), h);
   }
   give_rows(task, g.get(), run.by_initial, h);
 }

@@ -64,13 +64,25 @@ void gemv(std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, T beta, T* c
   }
 }
 
+// Sets c to what is added to the product, unless it is there already, and returns what BLAS is to
+// multiply c by.
 template <class T>
-void gemm_piece(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, T beta,
-                T* c, std::int64_t ldc, [[maybe_unused]] bool packed) {
-  if (m == 1 && a.column > 0) return gemv(n, k, a, b, beta, c);
-  if constexpr (sizeof(T) == sizeof(float)) {
-    if (packed) return packed_gemm(m, n, k, a, b, beta, c, ldc);
+T put_addend(std::int64_t m, std::int64_t n, Addend<T> add, T* c, std::int64_t ldc) {
+  if (!add.data) return 0;
+  for (std::int64_t i = 0; add.data != c && i < m; ++i) {
+    std::copy_n(add.data + i * add.row, n, c + i * ldc);
   }
+  return 1;
+}
+
+template <class T>
+void gemm_piece(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b,
+                Addend<T> add, T* c, std::int64_t ldc, [[maybe_unused]] bool packed) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (packed && m > 1) return packed_gemm(m, n, k, a, b, add, c, ldc);
+  }
+  const T beta = put_addend(m, n, add, c, ldc);
+  if (m == 1 && a.column > 0) return gemv(n, k, a, b, beta, c);
   const Layout of_a = layout(m, k, a);
   const Layout of_b = layout(k, n, b);
   const auto call = [&](auto* cblas_gemm) {
@@ -94,14 +106,13 @@ bool readable_by_gemm(std::int64_t rows, std::int64_t columns, std::int64_t row_
 }
 
 template <class T>
-void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, T beta, T* c,
-          std::int64_t ldc) {
+void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, Addend<T> add,
+          T* c, std::int64_t ldc) {
   if (m == 0 || n == 0) return;
   keep_blas_single_threaded();
   if (k == 0) {
-    for (std::int64_t i = 0; i < m; ++i) {
-      std::for_each_n(c + i * ldc, n, [beta](T& x) { x = beta == 0 ? T{0} : beta * x; });
-    }
+    if (put_addend(m, n, add, c, ldc) != 0) return;
+    for (std::int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, T{0});
     return;
   }
   // Cut along the longer side of c, in a piece for each thread and no more: a piece packs its
@@ -118,21 +129,24 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T>
   const auto cut = [=](std::int64_t i) {
     return i == pieces ? side : side * i / pieces / cut_at * cut_at;
   };
+  const auto of_piece = [&](std::int64_t row, std::int64_t column) {
+    return add.data ? Addend<T>{add.data + row * add.row + column, add.row} : add;
+  };
   parallel_for(pieces, 1, [&](std::int64_t first, std::int64_t last) {
     const std::int64_t begin = cut(first), end = cut(last);
     if (by_rows) {
-      gemm_piece<T>(end - begin, n, k, {a.data + begin * a.row, a.row, a.column}, b, beta,
-                    c + begin * ldc, ldc, packed);
+      gemm_piece<T>(end - begin, n, k, {a.data + begin * a.row, a.row, a.column}, b,
+                    of_piece(begin, 0), c + begin * ldc, ldc, packed);
     } else {
-      gemm_piece<T>(m, end - begin, k, a, {b.data + begin * b.column, b.row, b.column}, beta,
-                    c + begin, ldc, packed);
+      gemm_piece<T>(m, end - begin, k, a, {b.data + begin * b.column, b.row, b.column},
+                    of_piece(0, begin), c + begin, ldc, packed);
     }
   });
 }
 
-template void gemm(std::int64_t, std::int64_t, std::int64_t, Matrix<float>, Matrix<float>, float,
-                   float*, std::int64_t);
-template void gemm(std::int64_t, std::int64_t, std::int64_t, Matrix<double>, Matrix<double>, double,
-                   double*, std::int64_t);
+template void gemm(std::int64_t, std::int64_t, std::int64_t, Matrix<float>, Matrix<float>,
+                   Addend<float>, float*, std::int64_t);
+template void gemm(std::int64_t, std::int64_t, std::int64_t, Matrix<double>, Matrix<double>,
+                   Addend<double>, double*, std::int64_t);
 
 }  // namespace attune

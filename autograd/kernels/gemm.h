@@ -19,11 +19,18 @@ struct Matrix {
 bool readable_by_gemm(std::int64_t rows, std::int64_t columns, std::int64_t row_stride,
                       std::int64_t column_stride);
 
-// c = a b + beta c with beta 0 or 1, for a [m, k], b [k, n] and a row-major c [m, n] whose rows lie
-// ldc apart. With beta 0 the old c is not read. The bits of the result do not depend on the number
-// of threads.
+// What is added to a product [m, n]: a matrix whose rows lie `row` apart, which may be the one that
+// the sum goes to; one row for all if `row` is 0; nothing if `data` is null.
 template <class T>
-void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, T beta, T* c,
-          std::int64_t ldc);
+struct Addend {
+  const T* data = nullptr;
+  std::int64_t row = 0;
+};
+
+// c = a b + add for a [m, k], b [k, n] and a row-major c [m, n] whose rows lie ldc apart. The bits
+// of the result do not depend on the number of threads.
+template <class T>
+void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, Addend<T> add,
+          T* c, std::int64_t ldc);
 
 }  // namespace attune

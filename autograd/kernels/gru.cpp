@@ -15,30 +15,17 @@ struct GatesForward {
   static void run(const GruGates<T>* step) {
     const std::int64_t h = step->hidden;
     for (std::int64_t row = 0; row < step->rows; ++row) {
-      const T* const input = step->input + row * 3 * h;
-      const T* const recurrent = step->recurrent + row * 3 * h;
-      const T* const previous = step->previous + row * h;
-      T* const kept = step->kept + row * 4 * h;
-      T* const next = step->next + row * h;
-      if (step->bias) {
-        one_row<true>(h, input, recurrent, step->bias, previous, kept, next);
-      } else {
-        one_row<false>(h, input, recurrent, nullptr, previous, kept, next);
-      }
+      one_row(h, step->input + row * 3 * h, step->recurrent + row * 3 * h, step->previous + row * h,
+              step->kept + row * 4 * h, step->next + row * h);
     }
   }
 
-  template <bool biased>
   static void one_row(std::int64_t h, const T* __restrict input, const T* __restrict recurrent,
-                      const T* __restrict bias, const T* __restrict previous, T* __restrict kept,
-                      T* __restrict next) {
-    const auto from_state = [=](std::int64_t i) {
-      return biased ? recurrent[i] + bias[i] : recurrent[i];
-    };
+                      const T* __restrict previous, T* __restrict kept, T* __restrict next) {
     for (std::int64_t i = 0; i < h; ++i) {
-      const T r = sigmoid(input[i] + from_state(i));
-      const T z = sigmoid(input[h + i] + from_state(h + i));
-      const T k = from_state(2 * h + i);
+      const T r = sigmoid(input[i] + recurrent[i]);
+      const T z = sigmoid(input[h + i] + recurrent[h + i]);
+      const T k = recurrent[2 * h + i];
       const T n = tanh(input[2 * h + i] + r * k);
       kept[i] = r;
       kept[h + i] = z;
@@ -87,8 +74,8 @@ void forward_task(const GruSequenceForward<T>& run, const StepTask& task) {
   const T* previous = initial.get();
   for (std::int64_t s = 0; s < task.time(); ++s) {
     const std::int64_t first = task.start(s), rows = task.count(s);
-    run.weight.multiply(rows, previous, h, T{0}, recurrent.get(), 3 * h);
-    gru_gates_forward<T>({rows, h, run.input + first * 3 * h, recurrent.get(), run.bias, previous,
+    run.weight.multiply(rows, previous, h, {run.bias, 0}, recurrent.get(), 3 * h);
+    gru_gates_forward<T>({rows, h, run.input + first * 3 * h, recurrent.get(), previous,
                           run.kept + first * 4 * h, run.output + first * h});
     previous = run.output + first * h;
   }
@@ -111,7 +98,7 @@ void backward_task(const GruSequenceBackward<T>& run, const StepTask& task) {
     T* const by_recurrent = run.by_recurrent + first * 3 * h;
     gru_gates_backward<T>({rows, h, previous, run.kept + first * 4 * h,
                            run.by_input + first * 3 * h, by_recurrent, g.get()});
-    run.weight.multiply(rows, by_recurrent, 3 * h, T{1}, g.get(), h);
+    run.weight.multiply(rows, by_recurrent, 3 * h, {g.get(), h}, g.get(), h);
   }
   give_rows(task, g.get(), run.by_initial, h);
 }

@@ -16,8 +16,7 @@ struct GruGates {
   std::int64_t rows;
   std::int64_t hidden;
   const T* input;      // [rows, 3 h]: W_i x + b_i
-  const T* recurrent;  // [rows, 3 h]: W_h h
-  const T* bias;       // [3 h]: b_h, or null if `recurrent` has it
+  const T* recurrent;  // [rows, 3 h]: W_h h + b_h
   const T* previous;   // [rows, h]
   T* kept;             // [rows, 4 h]
   T* next;             // [rows, h]

@@ -70,7 +70,7 @@ void forward_task(const LstmSequenceForward<T>& run, const StepTask& task) {
       const T* const input = run.input + (first + row) * 4 * h;
       std::transform(input, input + 4 * h, run.bias, gates.get() + row * 4 * h, std::plus<T>());
     }
-    run.weight.multiply(rows, state, h, T{1}, gates.get(), 4 * h);
+    run.weight.multiply(rows, state, h, {gates.get(), 4 * h}, gates.get(), 4 * h);
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t at = first + row;
       vectorised<ForwardRow<T>>(h, gates.get() + row * 4 * h, cell + row * h, run.kept + at * 5 * h,
@@ -104,7 +104,8 @@ void backward_task(const LstmSequenceBackward<T>& run, const StepTask& task) {
                                  run.by_gates + (first + row) * 4 * h, by_state.get() + row * h,
                                  by_cell.get() + row * h);
     }
-    run.weight.multiply(rows, run.by_gates + first * 4 * h, 4 * h, T{1}, by_state.get(), h);
+    run.weight.multiply(rows, run.by_gates + first * 4 * h, 4 * h, {by_state.get(), h},
+                        by_state.get(), h);
   }
   give_rows(task, by_state.get(), run.by_initial, h);
   give_rows(task, by_cell.get(), run.by_initial_cell, h);

@@ -39,20 +39,20 @@ struct Tile {
   std::int64_t row;
   const float* panel;  // [k, columns of a panel]
   std::int64_t k;
-  bool add;  // to what is in c
+  Addend<float> add;
   float* c;
   std::int64_t ldc;
   std::int64_t rows, columns;  // that lie within c
 };
 
-// Adds `vectors` vectors of a row of sums to c, or sets it to them.
+// Sets a row of c to `vectors` vectors of sums, to which `add` is added if it is not null.
 template <int lanes, int vectors>
-[[gnu::always_inline]] inline void store(const Vector<lanes>* sums, bool add, float* c) {
+[[gnu::always_inline]] inline void store(const Vector<lanes>* sums, const float* add, float* c) {
   using V = Vector<lanes>;
 #pragma GCC unroll 4
   for (int j = 0; j < vectors; ++j) {
     V* const to = reinterpret_cast<V*>(c + j * lanes);
-    *to = add ? *to + sums[j] : sums[j];
+    *to = add ? *reinterpret_cast<const V*>(add + j * lanes) + sums[j] : sums[j];
   }
 }
 
@@ -80,13 +80,14 @@ template <int lanes, int width, int vectors, int rows, bool packed_a>
   for (int i = 0; i < rows; ++i) {
     if (i >= tile.rows) break;
     float* const c = tile.c + i * tile.ldc;
+    const float* const add = tile.add.data ? tile.add.data + i * tile.add.row : nullptr;
     if (whole) {
-      store<lanes, vectors>(sums[i], tile.add, c);
+      store<lanes, vectors>(sums[i], add, c);
       continue;
     }
     float edge[std::size_t{vectors * lanes}] = {};
-    if (tile.add) std::copy_n(c, tile.columns, edge);
-    store<lanes, vectors>(sums[i], tile.add, edge);
+    if (add) std::copy_n(add, tile.columns, edge);
+    store<lanes, vectors>(sums[i], add ? edge : nullptr, edge);
     std::copy_n(edge, tile.columns, c);
   }
 }
@@ -111,13 +112,19 @@ template <int lanes, int width, int vectors, int rows, bool packed_a>
   run_tile<lanes, width, vectors, rows, packed_a>(tile);
 }
 
-// c [m, n] = a panels, for some of k.
+// The part that begins at a row and a column.
+Addend<float> part_of(Addend<float> add, std::int64_t row, std::int64_t column) {
+  if (add.data) add.data += row * add.row + column;
+  return add;
+}
+
+// c [m, n] = a panels + add, for some of k.
 struct Product {
   std::int64_t m, n, k;
   const float* a;
   std::int64_t lda;  // between rows; where a is packed, between the packed rows of tiles
   bool packed_a;
-  bool add;
+  Addend<float> add;
   float* c;
   std::int64_t ldc;
   const float* panels;
@@ -137,7 +144,7 @@ struct ProductLoop {
                         x->lda,
                         panel,
                         x->k,
-                        x->add,
+                        part_of(x->add, row, first),
                         x->c + row * x->ldc + first,
                         x->ldc,
                         std::min<std::int64_t>(rows, x->m - row),
@@ -339,8 +346,15 @@ std::int64_t round_up(std::int64_t count, std::int64_t multiple) {
   return (count + multiple - 1) / multiple * multiple;
 }
 
-void clear(std::int64_t m, std::int64_t n, float* c, std::int64_t ldc) {
-  for (std::int64_t row = 0; row < m; ++row) std::fill_n(c + row * ldc, n, 0.0F);
+// c = add, for products without a term.
+void put(std::int64_t m, std::int64_t n, Addend<float> add, float* c, std::int64_t ldc) {
+  for (std::int64_t row = 0; row < m; ++row) {
+    if (!add.data) {
+      std::fill_n(c + row * ldc, n, 0.0F);
+    } else if (add.data != c) {
+      std::copy_n(add.data + row * add.row, n, c + row * ldc);
+    }
+  }
 }
 
 }  // namespace
@@ -369,29 +383,31 @@ PackedMatrix<float>::PackedMatrix(std::int64_t k, std::int64_t n, Matrix<float> 
 
 template <>
 void PackedMatrix<float>::multiply_columns(std::int64_t first, std::int64_t last, std::int64_t m,
-                                           const float* a, std::int64_t lda, float beta, float* c,
-                                           std::int64_t ldc) const {
-  if (k_ == 0 && beta == 0) return clear(m, last - first, c + first, ldc);
+                                           const float* a, std::int64_t lda, Addend<float> add,
+                                           float* c, std::int64_t ldc) const {
+  if (k_ == 0) return put(m, last - first, part_of(add, 0, first), c + first, ldc);
   const std::int64_t columns = tile_columns(), step = part(k_, most_of_k);
   for (std::int64_t p = 0; p < k_; p += step) {
-    run_product({m, last - first, std::min(step, k_ - p), a + p, lda, false, beta != 0 || p > 0,
-                 c + first, ldc, packed_ + first * k_ + p * columns, k_ * columns});
+    run_product({m, last - first, std::min(step, k_ - p), a + p, lda, false,
+                 p > 0 ? Addend<float>{c + first, ldc} : part_of(add, 0, first), c + first, ldc,
+                 packed_ + first * k_ + p * columns, k_ * columns});
   }
 }
 
 template <>
-void PackedMatrix<float>::multiply(std::int64_t m, const float* a, std::int64_t lda, float beta,
-                                   float* c, std::int64_t ldc) const {
-  multiply_columns(0, n_, m, a, lda, beta, c, ldc);
+void PackedMatrix<float>::multiply(std::int64_t m, const float* a, std::int64_t lda,
+                                   Addend<float> add, float* c, std::int64_t ldc) const {
+  multiply_columns(0, n_, m, a, lda, add, c, ldc);
 }
 
 template <>
 void PackedMatrix<float>::multiply_in_parallel(std::int64_t m, const float* a, std::int64_t lda,
-                                               float beta, float* c, std::int64_t ldc) const {
+                                               Addend<float> add, float* c,
+                                               std::int64_t ldc) const {
   const std::int64_t work_of_panel = std::max<std::int64_t>(1, m * k_ * tile_columns());
   const std::int64_t panels = (least_work_a_thread + work_of_panel - 1) / work_of_panel;
   parallel_for(n_, panels * tile_columns(), [&](std::int64_t first, std::int64_t last) {
-    multiply_columns(first, last, m, a, lda, beta, c, ldc);
+    multiply_columns(first, last, m, a, lda, add, c, ldc);
   });
 }
 
@@ -400,9 +416,9 @@ PackedMatrix<double>::PackedMatrix(std::int64_t k, std::int64_t n, Matrix<double
     : k_(k), n_(n), b_(b) {}
 
 template <>
-void PackedMatrix<double>::multiply(std::int64_t m, const double* a, std::int64_t lda, double beta,
-                                    double* c, std::int64_t ldc) const {
-  gemm<double>(m, n_, k_, {a, lda, 1}, b_, beta, c, ldc);
+void PackedMatrix<double>::multiply(std::int64_t m, const double* a, std::int64_t lda,
+                                    Addend<double> add, double* c, std::int64_t ldc) const {
+  gemm<double>(m, n_, k_, {a, lda, 1}, b_, add, c, ldc);
 }
 
 bool better_packed(std::int64_t m, std::int64_t n, std::int64_t k) {
@@ -410,8 +426,8 @@ bool better_packed(std::int64_t m, std::int64_t n, std::int64_t k) {
 }
 
 void packed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a, Matrix<float> b,
-                 float beta, float* c, std::int64_t ldc) {
-  if (k == 0 && beta == 0) return clear(m, n, c, ldc);
+                 Addend<float> add, float* c, std::int64_t ldc) {
+  if (k == 0) return put(m, n, add, c, ldc);
   thread_local PackingBuffer of_a, of_b;
   const bool pack_a = a.column != 1 && k > 1;
   const std::int64_t step = part(k, most_of_k), rows = most_rows;
@@ -426,8 +442,9 @@ void packed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a
         const std::int64_t height = std::min(rows, m - row);
         const Matrix<float> part_of_a{a.data + row * a.row + p * a.column, a.row, a.column};
         if (pack_a) pack_rows({height, depth, part_of_a, tiles});
+        const Addend<float> before = p > 0 ? Addend<float>{c, ldc} : add;
         run_product({height, width, depth, pack_a ? tiles : part_of_a.data, pack_a ? depth : a.row,
-                     pack_a, beta != 0 || p > 0, c + row * ldc + column, ldc, panels,
+                     pack_a, part_of(before, row, column), c + row * ldc + column, ldc, panels,
                      depth * tile_columns()});
       }
     }

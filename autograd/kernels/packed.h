@@ -30,17 +30,18 @@ class PackedMatrix {
   // b [k, n], which must outlive this: float64 is not packed.
   PackedMatrix(std::int64_t k, std::int64_t n, Matrix<T> b);
 
-  // c = a b + beta c for a row-major a [m, k] with rows lda apart, and likewise c [m, n]; beta is 0
-  // or 1. On the thread that calls; what comes out for a row does not depend on the other rows.
-  void multiply(std::int64_t m, const T* a, std::int64_t lda, T beta, T* c, std::int64_t ldc) const;
+  // c = a b + add for a row-major a [m, k] with rows lda apart, and likewise c [m, n]. On the
+  // thread that calls; what comes out for a row does not depend on the other rows.
+  void multiply(std::int64_t m, const T* a, std::int64_t lda, Addend<T> add, T* c,
+                std::int64_t ldc) const;
   // The same on all threads, each with some of the columns.
-  void multiply_in_parallel(std::int64_t m, const T* a, std::int64_t lda, T beta, T* c,
+  void multiply_in_parallel(std::int64_t m, const T* a, std::int64_t lda, Addend<T> add, T* c,
                             std::int64_t ldc) const;
 
  private:
   // The columns from `first`, where a panel begins, to `last`.
   void multiply_columns(std::int64_t first, std::int64_t last, std::int64_t m, const T* a,
-                        std::int64_t lda, T beta, T* c, std::int64_t ldc) const;
+                        std::int64_t lda, Addend<T> add, T* c, std::int64_t ldc) const;
 
   std::int64_t k_, n_;
   Matrix<T> b_;
@@ -51,9 +52,9 @@ class PackedMatrix {
 // Whether packed_gemm() is the faster one on this machine for a product of these sizes.
 bool better_packed(std::int64_t m, std::int64_t n, std::int64_t k);
 
-// c = a b + beta c as gemm() computes it, beta 0 or 1, on the thread that calls. The bits of an
+// c = a b + add as gemm() computes it, on the thread that calls. The bits of an
 // element of c depend on its row of a, its column of b, and k.
 void packed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a, Matrix<float> b,
-                 float beta, float* c, std::int64_t ldc);
+                 Addend<float> add, float* c, std::int64_t ldc);
 
 }  // namespace attune

@@ -50,26 +50,28 @@ std::vector<std::int64_t> offsets(const Tensor& x, const Shape& batch) {
 
 // A product of few rows costs less than packing its right operand, and so is worth doing only with
 // one that is kept. False where there is none.
-bool multiply_packed(const Tensor& a, const Tensor& b, bool add, const Tensor& c) {
+bool multiply_packed(const Tensor& a, const Tensor& b, Addend<float> add, const Tensor& c) {
   if (a.size(0) > most_rows_to_pack || a.size(0) == 0 || b.numel() < least_elements_to_pack) {
     return false;
   }
   if (a.strides()[1] != 1 && a.size(1) > 1) return false;
   const auto kept = packed_if_reused(b);
   if (!kept) return false;
-  kept->multiply_in_parallel(a.size(0), a.raw<float>(), a.strides()[0], add ? 1.0F : 0.0F,
-                             c.raw<float>(), c.size(1));
+  kept->multiply_in_parallel(a.size(0), a.raw<float>(), a.strides()[0], add, c.raw<float>(),
+                             c.size(1));
   return true;
 }
 
-// c = a b, or c + a b, for matrices that gemm can read and a contiguous c.
-void multiply_into(const Tensor& a, const Tensor& b, bool add, const Tensor& c) {
+// c = a b, to every row of which the contiguous `bias` is added if it is defined, for matrices that
+// gemm can read and a contiguous c.
+void multiply_into(const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) {
   dispatch_floating(a.dtype(), [&]<class T>(T) {
+    const Addend<T> add{bias.defined() ? bias.raw<T>() : nullptr, 0};
     if constexpr (sizeof(T) == sizeof(float)) {
       if (multiply_packed(a, b, add, c)) return;
     }
-    gemm<T>(a.size(0), b.size(1), a.size(1), matrix<T>(a, 0), matrix<T>(b, 0), add ? T{1} : T{0},
-            c.raw<T>(), b.size(1));
+    gemm<T>(a.size(0), b.size(1), a.size(1), matrix<T>(a, 0), matrix<T>(b, 0), add, c.raw<T>(),
+            b.size(1));
   });
 }
 
@@ -84,7 +86,7 @@ Tensor multiply(const Tensor& left, const Tensor& right, const Shape& batch) {
   shape.push_back(n);
   Tensor c = empty(shape, a.dtype());
   if (batch.empty()) {
-    multiply_into(a, b, false, c);
+    multiply_into(a, b, {}, c);
     return c;
   }
   dispatch_floating(a.dtype(), [&]<class T>(T) {
@@ -95,8 +97,8 @@ Tensor multiply(const Tensor& left, const Tensor& right, const Shape& batch) {
     parallel_for(numel(batch), grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const auto at = static_cast<std::size_t>(i);
-        gemm<T>(m, n, k, matrix<T>(a, a_at[at]), matrix<T>(b, b_at[at]), T{0},
-                c.raw<T>() + i * m * n, n);
+        gemm<T>(m, n, k, matrix<T>(a, a_at[at]), matrix<T>(b, b_at[at]), {}, c.raw<T>() + i * m * n,
+                n);
       }
     });
   });
@@ -212,9 +214,9 @@ Tensor linear(Operand x, Operand weight, Operand bias) {
   check_linear(x, weight);
   detail::check_same_dtype("linear", x, bias);
   const Tensor rows = as_rows(x->detach());
-  // The product is added to the bias where this lies already.
-  const Tensor sum_of_both = expand(bias->detach(), {rows.size(0), bias->size(0)}).clone();
-  multiply_into(readable(rows), readable(transpose(weight->detach())), true, sum_of_both);
+  const Tensor sum_of_both = empty({rows.size(0), bias->size(0)}, rows.dtype());
+  multiply_into(readable(rows), readable(transpose(weight->detach())), bias->detach().contiguous(),
+                sum_of_both);
   Shape shape = first_sizes(*x, 1);
   shape.push_back(bias->size(0));
   return apply(

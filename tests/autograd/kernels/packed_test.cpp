@@ -20,8 +20,18 @@ std::vector<T> random_numbers(std::int64_t count, Generator& generator) {
   return values;
 }
 
+// What a product is added to: nothing, what is there, or one row for all.
+enum class Adds { nothing, itself, row };
+constexpr std::array addends{Adds::nothing, Adds::itself, Adds::row};
+
 template <class T>
-void check_product(std::int64_t m, std::int64_t k, std::int64_t n, bool transposed, T beta,
+Addend<T> addend_of(Adds adds, const T* c, std::int64_t ldc, const T* row) {
+  if (adds == Adds::nothing) return {};
+  return adds == Adds::itself ? Addend<T>{c, ldc} : Addend<T>{row, 0};
+}
+
+template <class T>
+void check_product(std::int64_t m, std::int64_t k, std::int64_t n, bool transposed, Adds adds,
                    double tolerance) {
   CAPTURE(m);
   CAPTURE(k);
@@ -33,8 +43,11 @@ void check_product(std::int64_t m, std::int64_t k, std::int64_t n, bool transpos
   auto c = random_numbers<T>(m * ldc, generator);
   auto expected = c;
   const Matrix<T> matrix = transposed ? Matrix<T>{b.data(), 1, k} : Matrix<T>{b.data(), n, 1};
-  gemm<T>(m, n, k, {a.data(), lda, 1}, matrix, beta, expected.data(), ldc);
-  PackedMatrix<T>(k, n, matrix).multiply(m, a.data(), lda, beta, c.data(), ldc);
+  const auto row = random_numbers<T>(n, generator);
+  gemm<T>(m, n, k, {a.data(), lda, 1}, matrix, addend_of(adds, expected.data(), ldc, row.data()),
+          expected.data(), ldc);
+  PackedMatrix<T>(k, n, matrix)
+      .multiply(m, a.data(), lda, addend_of(adds, c.data(), ldc, row.data()), c.data(), ldc);
   double largest = 0;
   for (std::size_t i = 0; i < c.size(); ++i) {
     largest = std::max(largest, std::abs(static_cast<double>(c[i] - expected[i])));
@@ -49,14 +62,15 @@ TEST_CASE("a packed product is BLAS's") {
     for (const std::int64_t n : {1, 15, 16, 17, 47, 48, 49, 96, 100}) {
       for (const std::int64_t k : {1, 5, 64}) {
         for (const bool transposed : {false, true}) {
-          check_product<float>(m, k, n, transposed, 0, 1e-5);
-          check_product<float>(m, k, n, transposed, 1, 1e-5);
+          for (const Adds adds : addends) check_product<float>(m, k, n, transposed, adds, 1e-5);
         }
       }
     }
   }
-  check_product<float>(10, 1100, 50, true, 1, 1e-4);  // more than one block of k
-  check_product<double>(5, 7, 9, true, 1, 1e-14);
+  for (const Adds adds : addends) {
+    check_product<float>(10, 1100, 50, true, adds, 1e-4);  // more than one block of k
+    check_product<double>(5, 7, 9, true, adds, 1e-14);
+  }
 }
 
 TEST_CASE("packing on the way gives the same product, however the operands lie") {
@@ -70,18 +84,21 @@ TEST_CASE("packing on the way gives the same product, however the operands lie")
         const auto a = random_numbers<float>(m * k, generator);
         const auto b = random_numbers<float>(k * n, generator);
         const auto start = random_numbers<float>(m * n, generator);
+        const auto row = random_numbers<float>(n, generator);
         for (const int layout : {0, 1, 2, 3}) {
           const Matrix<float> left =
               (layout & 1) ? Matrix<float>{a.data(), 1, m} : Matrix<float>{a.data(), k, 1};
           const Matrix<float> right =
               (layout & 2) ? Matrix<float>{b.data(), 1, k} : Matrix<float>{b.data(), n, 1};
-          for (const float beta : {0.0F, 1.0F}) {
+          for (const Adds adds : addends) {
             auto c = start;
-            packed_gemm(m, n, k, left, right, beta, c.data(), n);
+            const Addend<float> add = addend_of(adds, c.data(), n, row.data());
+            const Addend<float> before = addend_of(adds, start.data(), n, row.data());
+            packed_gemm(m, n, k, left, right, add, c.data(), n);
             double largest = 0;
             for (std::int64_t i = 0; i < m; i += 3) {
               for (std::int64_t j = 0; j < n; j += 5) {
-                double sum = beta * start[static_cast<std::size_t>(i * n + j)];
+                double sum = before.data ? before.data[i * before.row + j] : 0;
                 for (std::int64_t p = 0; p < k; ++p) {
                   sum += static_cast<double>(left.data[i * left.row + p * left.column]) *
                          right.data[p * right.row + j * right.column];
@@ -114,8 +131,8 @@ TEST_CASE("any number of threads gives the same bits") {
     for (const int count : {1, 2, 3, 8}) {
       set_num_threads(count);
       auto c = first, d = kept;
-      gemm<float>(m, n, k, {a.data(), k, 1}, {b.data(), n, 1}, 0, c.data(), n);
-      packed.multiply_in_parallel(m, a.data(), k, 0, d.data(), n);
+      gemm<float>(m, n, k, {a.data(), k, 1}, {b.data(), n, 1}, {}, c.data(), n);
+      packed.multiply_in_parallel(m, a.data(), k, {}, d.data(), n);
       if (count == 1) first = c;
       if (count == 1) kept = d;
       CHECK(std::equal(c.begin(), c.end(), first.begin()));
@@ -126,8 +143,7 @@ TEST_CASE("any number of threads gives the same bits") {
 }
 
 TEST_CASE("without a sum there is nothing to add") {
-  check_product<float>(3, 0, 5, false, 0, 0);
-  check_product<float>(3, 0, 5, false, 1, 0);
+  for (const Adds adds : addends) check_product<float>(3, 0, 5, false, adds, 0);
 }
 
 TEST_CASE("a row's result does not depend on the rows beside it") {
@@ -137,9 +153,9 @@ TEST_CASE("a row's result does not depend on the rows beside it") {
              b = random_numbers<float>(k * n, generator);
   const PackedMatrix<float> packed(k, n, {b.data(), n, 1});
   std::vector<float> all(33 * static_cast<std::size_t>(n)), one(static_cast<std::size_t>(n));
-  packed.multiply(33, a.data(), k, 0, all.data(), n);
+  packed.multiply(33, a.data(), k, {}, all.data(), n);
   for (std::int64_t row = 0; row < 33; ++row) {
-    packed.multiply(1, a.data() + row * k, k, 0, one.data(), n);
+    packed.multiply(1, a.data() + row * k, k, {}, one.data(), n);
     CHECK(std::equal(one.begin(), one.end(), all.begin() + row * n));
   }
 }
