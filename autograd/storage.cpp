@@ -1,6 +1,9 @@
 #include "autograd/storage.h"
 
 #include <fmt/format.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 #include <algorithm>
 #include <array>
@@ -16,6 +19,7 @@ namespace attune {
 namespace {
 
 constexpr std::size_t alignment = 64;
+constexpr std::size_t huge_page = 2 << 20;
 // Blocks up to this size are cached by each thread for itself, larger ones by all together.
 constexpr std::size_t small_limit = 64 * 1024;
 // What a thread keeps of one size before it hands blocks over to the others.
@@ -198,11 +202,24 @@ void release_shared_cache() {
   heaps().cached_bytes = 0;
 }
 
+// A block of at least one huge page begins with one, if the system has any to give: walking through
+// it, the processor then looks up 512 times fewer addresses.
+void* aligned_block(std::size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  if (bytes >= huge_page) {
+    void* const block = std::aligned_alloc(huge_page, bytes);
+    if (block) madvise(block, bytes / huge_page * huge_page, MADV_HUGEPAGE);
+    return block;
+  }
+#endif
+  return std::aligned_alloc(alignment, bytes);
+}
+
 void* from_system(std::size_t bytes) {
-  void* block = std::aligned_alloc(alignment, bytes);
+  void* block = aligned_block(bytes);
   if (!block) {
     empty_cache();
-    block = std::aligned_alloc(alignment, bytes);
+    block = aligned_block(bytes);
   }
   if (!block) {
     throw Error(fmt::format("out of memory: the system has no {} bytes more; {} are in tensors.",
