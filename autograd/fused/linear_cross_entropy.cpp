@@ -83,15 +83,16 @@ struct Chunk {
 };
 
 template <class T>
-void compute(const Chunk<T>& c, T* logsumexps, T* shares, Options options, bool with_gradient) {
+void compute(const Chunk<T>& c, T* logsumexps, Options options, bool with_gradient) {
   gemm<T>(c.rows, c.classes, c.features, {c.x, c.features, 1}, {c.weight, 1, c.features},
           {c.bias, 0}, c.logits, c.classes);
-  cross_entropy_rows(c.losses, logsumexps, c.logits, c.targets, c.rows, c.classes, options.ignored,
-                     options.smoothing);
-  if (!with_gradient) return;
-  std::fill_n(shares, c.rows, c.share);
-  cross_entropy_backward_rows(c.logits, shares, c.logits, logsumexps, c.targets, c.rows, c.classes,
-                              options.ignored, options.smoothing);
+  if (with_gradient) {
+    cross_entropy_gradient_rows(c.losses, c.logits, c.share, c.targets, c.rows, c.classes,
+                                options.smoothing);
+  } else {
+    cross_entropy_rows(c.losses, logsumexps, c.logits, c.targets, c.rows, c.classes,
+                       options.ignored, options.smoothing);
+  }
 }
 
 // Rows [n, features] at their places among the rows of `shape`; the others are zero.
@@ -113,11 +114,12 @@ Found find(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tens
   const std::int64_t most = std::min(rows, rows_a_chunk);
   const DType dtype = x.dtype();
   const Tensor losses = empty({rows}, dtype), logsumexps = empty({most}, dtype);
-  const Tensor shares = empty({most}, dtype), logits = empty({most, classes}, dtype);
+  const Tensor logits = empty({most, classes}, dtype);
   Found found;
   if (with_gradients) {
     found.by_x = empty({rows, features}, dtype);
-    found.by_weight = zeros({classes, features}, dtype);
+    found.by_weight =
+        rows > 0 ? empty({classes, features}, dtype) : zeros({classes, features}, dtype);
     found.by_bias = zeros({classes}, dtype);
   }
   dispatch_floating(dtype, [&]<class T>(T) {
@@ -133,12 +135,14 @@ Found find(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tens
                            T{1} / static_cast<T>(rows),
                            losses.raw<T>() + begin,
                            logits.raw<T>()};
-      compute(chunk, logsumexps.raw<T>(), shares.raw<T>(), options, with_gradients);
+      compute(chunk, logsumexps.raw<T>(), options, with_gradients);
       if (!with_gradients) continue;
       gemm<T>(n, features, classes, {chunk.logits, classes, 1}, {chunk.weight, features, 1}, {},
               found.by_x.raw<T>() + begin * features, features);
-      gemm<T>(classes, features, n, {chunk.logits, 1, classes}, {chunk.x, features, 1},
-              {found.by_weight.raw<T>(), features}, found.by_weight.raw<T>(), features);
+      T* const by_weight = found.by_weight.raw<T>();
+      const Addend<T> before = begin > 0 ? Addend<T>{by_weight, features} : Addend<T>{};
+      gemm<T>(classes, features, n, {chunk.logits, 1, classes}, {chunk.x, features, 1}, before,
+              by_weight, features);
       found.by_bias.add_(sum(slice(logits, 0, 0, n), {0}));
     }
   });

@@ -96,6 +96,14 @@ void each_head(const AttentionShape& shape, const F& f) {
   });
 }
 
+// Room that a thread keeps for so many numbers.
+template <class T>
+T* scratch(std::int64_t count) {
+  thread_local std::vector<T> room;
+  room.resize(std::max(room.size(), static_cast<std::size_t>(count)));
+  return room.data();
+}
+
 template <class T>
 void forward_head(const AttentionForward<T>& run, const AttentionSentence& at, std::int64_t head) {
   const std::int64_t size = run.shape.size, row = run.shape.heads * size;
@@ -105,8 +113,7 @@ void forward_head(const AttentionForward<T>& run, const AttentionSentence& at, s
   };
   const T* const keys = part(run.keys, at.key);
   const T* const values = part(run.values, at.key);
-  std::vector<T> scratch(static_cast<std::size_t>(2 * all));
-  T* const scores = scratch.data();
+  T* const scores = scratch<T>(2 * all);
   T* const shares = scores + all;
   const PackedMatrix<T> to_keys(size, at.keys, {keys, 1, row});
   to_keys.multiply(at.queries, part(run.queries, at.query), row, {}, scores, at.keys);
@@ -129,8 +136,7 @@ void backward_head(const AttentionBackward<T>& run, const AttentionSentence& at,
   const T* const keys = part(run.keys, at.key);
   const T* const values = part(run.values, at.key);
   const T* const by_context = part(run.by_context, at.query);
-  std::vector<T> scratch(static_cast<std::size_t>(3 * all));
-  T* const by_scores = scratch.data();
+  T* const by_scores = scratch<T>(3 * all);
   T* const scores_across = by_scores + all;
   T* const shares_across = scores_across + all;
   const PackedMatrix<T> to_values(size, at.keys, {values, 1, row});

@@ -109,6 +109,27 @@ struct CrossEntropyBackwardRow {
   }
 };
 
+// Both at once: e^(x - max) takes the place of the logits, and then the gradient that of e^(x -
+// max).
+template <class T>
+struct CrossEntropyGradientRow {
+  static void run(T* loss, T* __restrict row, T g, std::int64_t n, std::int64_t target,
+                  T smoothing) {
+    const T max = largest(row, n);
+    const T uniform = smoothing / static_cast<T>(n);
+    *loss = (1 - smoothing) * (max - row[target]);
+    if (smoothing != 0) {
+      *loss += uniform * sum_of<T>(n, [=](std::int64_t i) { return max - row[i]; });
+    }
+    for (std::int64_t i = 0; i < n; ++i) row[i] = exp(row[i] - max);
+    const T sum = sum_of<T>(n, [=](std::int64_t i) { return row[i]; });
+    *loss += log(sum);
+    const T scale = g / sum;
+    for (std::int64_t i = 0; i < n; ++i) row[i] = scale * row[i] - g * uniform;
+    row[target] -= g * (1 - smoothing);
+  }
+};
+
 template <class F>
 void for_rows(std::int64_t rows, std::int64_t n, F f) {
   if (n == 0) return;
@@ -166,6 +187,15 @@ void cross_entropy_backward_rows(T* gradient, const T* g, const T* logits, const
   });
 }
 
+template <class T>
+void cross_entropy_gradient_rows(T* loss, T* logits, T g, const std::int64_t* targets,
+                                 std::int64_t rows, std::int64_t n, double smoothing) {
+  for_rows(rows, n, [=](std::int64_t r) {
+    vectorised<CrossEntropyGradientRow<T>>(loss + r, logits + r * n, g, n, targets[r],
+                                           static_cast<T>(smoothing));
+  });
+}
+
 template void softmax_rows(float*, const float*, std::int64_t, std::int64_t);
 template void softmax_rows(double*, const double*, std::int64_t, std::int64_t);
 template void log_softmax_rows(float*, const float*, std::int64_t, std::int64_t);
@@ -182,5 +212,10 @@ template void cross_entropy_backward_rows(float*, const float*, const float*, co
 template void cross_entropy_backward_rows(double*, const double*, const double*, const double*,
                                           const std::int64_t*, std::int64_t, std::int64_t,
                                           std::int64_t, double);
+
+template void cross_entropy_gradient_rows(float*, float*, float, const std::int64_t*, std::int64_t,
+                                          std::int64_t, double);
+template void cross_entropy_gradient_rows(double*, double*, double, const std::int64_t*,
+                                          std::int64_t, std::int64_t, double);
 
 }  // namespace attune

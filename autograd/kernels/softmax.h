@@ -33,4 +33,10 @@ void cross_entropy_backward_rows(T* gradient, const T* g, const T* logits, const
                                  const std::int64_t* targets, std::int64_t rows, std::int64_t n,
                                  std::int64_t ignored, double smoothing);
 
+// Both where no row is ignored and every row's g is the same: the gradient takes the place of the
+// logits.
+template <class T>
+void cross_entropy_gradient_rows(T* loss, T* logits, T g, const std::int64_t* targets,
+                                 std::int64_t rows, std::int64_t n, double smoothing);
+
 }  // namespace attune
