@@ -14,8 +14,10 @@ T sum_of(std::int64_t n, F f) {
   for (; i + lanes <= n; i += lanes) {
     for (std::int64_t l = 0; l < lanes; ++l) partial[l] += f(i + l);
   }
-  T result = 0;
-  for (std::int64_t l = 0; l < lanes; ++l) result += partial[l];
+  for (std::int64_t half = lanes / 2; half > 0; half /= 2) {
+    for (std::int64_t l = 0; l < half; ++l) partial[l] += partial[l + half];
+  }
+  T result = partial[0];
   for (; i < n; ++i) result += f(i);
   return result;
 }
