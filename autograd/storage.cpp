@@ -26,7 +26,7 @@ constexpr std::size_t small_limit = 64 * 1024;
 constexpr std::size_t magazine_bytes = 128 * 1024;
 // Caching may raise what is held from the system to one and a half times the most that has been
 // live, and this much more.
-constexpr std::int64_t cache_slack = 64 << 20;
+constexpr std::int64_t cache_slack = 16 << 20;
 
 // Size classes: eight to an octave, so that rounding up wastes at most an eighth.
 constexpr std::size_t size_class(std::size_t bytes) {
@@ -203,16 +203,14 @@ void release_shared_cache() {
 }
 
 // A block of at least one huge page begins with one, if the system has any to give: walking through
-// it, the processor then looks up 512 times fewer addresses.
+// it, the processor then looks up 512 times fewer addresses. Null if there is no memory.
 void* aligned_block(std::size_t bytes) {
+  void* block = nullptr;
+  if (posix_memalign(&block, bytes < huge_page ? alignment : huge_page, bytes) != 0) return nullptr;
 #ifdef MADV_HUGEPAGE
-  if (bytes >= huge_page) {
-    void* const block = std::aligned_alloc(huge_page, bytes);
-    if (block) madvise(block, bytes / huge_page * huge_page, MADV_HUGEPAGE);
-    return block;
-  }
+  if (bytes >= huge_page) madvise(block, bytes / huge_page * huge_page, MADV_HUGEPAGE);
 #endif
-  return std::aligned_alloc(alignment, bytes);
+  return block;
 }
 
 void* from_system(std::size_t bytes) {

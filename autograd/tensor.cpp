@@ -411,7 +411,9 @@ Tensor full(const Shape& shape, double value, DType dtype, Site site) {
   check_holds("full", dtype, value, site);
   Tensor result = empty(shape, dtype, site);
   dispatch(dtype, [&]<class T>(T) {
-    std::fill_n(result.raw<T>(), result.numel(), static_cast<T>(value));
+    parallel_for(result.numel(), 4 * grain, [&](std::int64_t begin, std::int64_t end) {
+      std::fill(result.raw<T>() + begin, result.raw<T>() + end, static_cast<T>(value));
+    });
   });
   return result;
 }

@@ -8,6 +8,17 @@
 namespace attune {
 namespace {
 
+void check_steps(const RowAttention& how, const Site& site) {
+  if (how.of_queries.order() == StepOrder::by_row && how.of_keys.order() == StepOrder::by_row &&
+      how.of_queries.batch() == how.of_keys.batch()) {
+    return;
+  }
+  misuse("row_attention", site,
+         fmt::format("the steps of {} rows of queries and {} of keys do not go together",
+                     how.of_queries.batch(), how.of_keys.batch()),
+         "Make both StepOrder::by_row, of the same batch.");
+}
+
 std::vector<AttentionSentence> sentences_of(const RowAttention& how) {
   std::vector<AttentionSentence> result(static_cast<std::size_t>(how.of_queries.batch()));
   for (const StepTask& task : how.of_queries.tasks()) {
@@ -30,7 +41,8 @@ std::vector<AttentionSentence> sentences_of(const RowAttention& how) {
 
 }  // namespace
 
-std::int64_t RowAttention::weights() const {
+std::int64_t RowAttention::weights(Site site) const {
+  check_steps(*this, site);
   std::int64_t count = 0;
   for (const AttentionSentence& sentence : sentences_of(*this)) {
     count += heads * sentence.queries * sentence.keys;
@@ -73,13 +85,7 @@ void check(Operand queries, Operand keys, Operand values, const RowAttention& ho
   detail::check_floating("row_attention", queries);
   detail::check_same_dtype("row_attention", queries, keys);
   detail::check_same_dtype("row_attention", queries, values);
-  if (how.of_queries.order() != StepOrder::by_row || how.of_keys.order() != StepOrder::by_row ||
-      how.of_queries.batch() != how.of_keys.batch()) {
-    misuse("row_attention", queries.site(),
-           fmt::format("the steps of {} rows of queries and {} of keys do not go together",
-                       how.of_queries.batch(), how.of_keys.batch()),
-           "Make both StepOrder::by_row, of the same batch.");
-  }
+  check_steps(how, queries.site());
   const std::int64_t features = queries->rank() == 2 ? queries->size(1) : -1;
   const Shape of_keys{how.of_keys.count(), features};
   if (features < 0 || queries->size(0) != how.of_queries.count() || keys->shape() != of_keys ||

@@ -14,7 +14,7 @@ struct RowAttention {
   bool causal = false;  // no step sees a later one; the last query stands beside the last key
 
   // How many weights there are: of each sentence, [heads, queries, keys], one after the other.
-  std::int64_t weights() const;
+  std::int64_t weights(Site site = Site::current()) const;
 };
 
 // For every head: softmax(scale q k^T) v, over queries [steps, features], keys and values [steps',

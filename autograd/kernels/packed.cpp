@@ -22,7 +22,8 @@ constexpr std::int64_t most_of_k = 384;
 // cache. Multiples of every tile's sizes.
 constexpr std::int64_t most_columns = 480;
 constexpr std::int64_t most_rows = 96;
-// Multiplications that are worth a task of their own.
+// Numbers that are worth a task of their own to pack, and multiplications.
+constexpr std::int64_t least_to_pack = 1 << 14;
 constexpr std::int64_t least_work_a_thread = 1 << 18;
 
 // `count` cut into equal parts, none above `most`.
@@ -376,8 +377,12 @@ float* PackingBuffer::floats(std::int64_t count) {
 template <>
 PackedMatrix<float>::PackedMatrix(std::int64_t k, std::int64_t n, Matrix<float> b)
     : k_(k), n_(n), b_(b) {
-  float* const panels = panels_.floats(round_up(n, tile_columns()) * k);
-  pack_columns(k, n, b, panels);
+  const std::int64_t columns = tile_columns();
+  float* const panels = panels_.floats(round_up(n, columns) * k);
+  const std::int64_t at_once = std::max<std::int64_t>(1, least_to_pack / (k * columns + 1));
+  parallel_for(n, at_once * columns, [&](std::int64_t first, std::int64_t last) {
+    pack_columns(k, last - first, {b.data + first * b.column, b.row, b.column}, panels + first * k);
+  });
   packed_ = panels;
 }
 

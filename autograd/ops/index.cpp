@@ -5,10 +5,15 @@
 
 #include <algorithm>
 
+#include "autograd/kernels/parallel.h"
 #include "autograd/ops/along.h"
 
 namespace attune {
 namespace {
+
+// Slices, and columns of an embedding, that are worth a thread's while.
+constexpr std::int64_t slabs_a_chunk = 256;
+constexpr std::int64_t columns_a_chunk = 32;
 
 // Checks every index against the size it indexes, and returns them as contiguous memory.
 Tensor checked(const char* op, Operand index, std::int64_t size, const char* what) {
@@ -114,13 +119,14 @@ Tensor index_select(Operand x, std::int64_t dim, Operand index) {
   Tensor value = empty(shape, x->dtype());
   const detail::Around around(x->shape(), d);
   const auto slab = static_cast<std::size_t>(around.inner) * item_size(x->dtype());
-  std::byte* out = value.bytes();
-  for (std::int64_t o = 0; o < around.outer; ++o) {
-    for (std::int64_t k = 0; k < at.numel(); ++k, out += slab) {
-      const std::int64_t row = o * around.n + at.data<std::int64_t>()[k];
-      std::copy_n(from.bytes() + static_cast<std::size_t>(row) * slab, slab, out);
+  const std::int64_t count = at.numel();
+  parallel_for(around.outer * count, slabs_a_chunk, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t row = i / count * around.n + at.data<std::int64_t>()[i % count];
+      std::copy_n(from.bytes() + static_cast<std::size_t>(row) * slab, slab,
+                  value.bytes() + static_cast<std::size_t>(i) * slab);
     }
-  }
+  });
   return apply("index_select", {x}, std::move(value),
                wrt(x, [at = save(at), shape = x->shape(), dim](const Tensor& g) {
                  return index_add(zeros(shape, g.dtype()), dim, at(), g);
@@ -176,12 +182,15 @@ Tensor sum_by_id(const Tensor& rows, const Tensor& ids, const Shape& table,
   const auto* const id = ids.data<std::int64_t>();
   const std::int64_t features = table[1];
   dispatch_numeric(rows.dtype(), [&]<class T>(T) {
-    for (std::int64_t k = 0; k < ids.numel(); ++k) {
-      if (id[k] == padding_id) continue;
-      const T* const in = from.raw<T>() + k * features;
-      T* const out = value.raw<T>() + id[k] * features;
-      for (std::int64_t i = 0; i < features; ++i) out[i] += in[i];
-    }
+    // Each thread takes some columns of all rows, so that sums are always in the same order.
+    parallel_for(features, columns_a_chunk, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t k = 0; k < ids.numel(); ++k) {
+        if (id[k] == padding_id) continue;
+        const T* const in = from.raw<T>() + k * features;
+        T* const out = value.raw<T>() + id[k] * features;
+        for (std::int64_t i = begin; i < end; ++i) out[i] += in[i];
+      }
+    });
   });
   return apply("sum_by_id", {rows}, std::move(value),
                wrt(rows, [ids = save(ids), padding_id](const Tensor& g) {

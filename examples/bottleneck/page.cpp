@@ -7,9 +7,12 @@
 #include <fstream>
 
 #include "autograd/error.h"
+#include "examples/seq2seq/pictures/page.h"
 
 namespace bottleneck {
 namespace {
+
+using seq2seq::escaped;
 
 // Colours that stay apart for colour-blind readers (Okabe & Ito 2008).
 constexpr const char* style = R"(
@@ -32,20 +35,6 @@ text { font: 13px system-ui, sans-serif; fill: var(--dim); }
 
 constexpr double width = 760, height = 360, left = 58, right = 14, top = 12, bottom = 46;
 constexpr int colours = 5;
-
-std::string escaped(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    if (c == '<') {
-      result += "&lt;";
-    } else if (c == '&') {
-      result += "&amp;";
-    } else {
-      result += c;
-    }
-  }
-  return result;
-}
 
 // Where numbers lie in the picture.
 class Frame {

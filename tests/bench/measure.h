@@ -72,7 +72,7 @@ inline constexpr Config configs[] = {
     {"transformer", 8000, 8000, 256, 256, 0, 64, 24, 24, 3, 4, 1024},
 };
 
-// CONFIG THREADS SECONDS WHAT, with WHAT one of train, fwd, greedy, greedy1.
+// CONFIG THREADS SECONDS WHAT, with WHAT one of train, fwd, greedy, greedy1 (and memory: attune's).
 struct Arguments {
   Config config;
   int threads;
@@ -87,10 +87,12 @@ inline Arguments arguments(int argc, char** argv) {
       }
     }
   }
-  std::fprintf(stderr,
-               "usage: %s toy|medium|large|transformer THREADS SECONDS train|fwd|greedy|greedy1\n"
-               "Prints target positions a second (train, fwd) or sentences a second.\n",
-               argv[0]);
+  std::fprintf(
+      stderr,
+      "usage: %s toy|medium|large|transformer THREADS SECONDS train|fwd|greedy|greedy1|memory\n"
+      "Prints target positions a second (train, fwd), sentences a second, or (memory, attune "
+      "alone)\nwhat is held after 100, 1,000 and 10,000 training steps.\n",
+      argv[0]);
   std::exit(2);
 }
 

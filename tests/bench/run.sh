@@ -4,7 +4,9 @@
 # measurements themselves, a JSON line each, are left in build/release/bench.jsonl.
 #
 # libtorch is run as an expert sets it up (OpenBLAS with OpenMP, AVX-512 kernels, tcmalloc where it is
-# installed: "tuned"), and as the distribution installs it ("default").
+# installed: "tuned"), and as the distribution installs it ("default"); PyTorch from Python, where the
+# system's has it, is tuned too, and trains only. Before the table stands what a step must cost at least
+# (floor.cpp), after it where ours goes (where.sh, if perf is installed).
 set -eu
 cd "$(dirname "$0")/../.."
 rounds=${1:-3}
@@ -21,10 +23,16 @@ lines=build/release/bench.jsonl
 
 openmp=$(ls -d /usr/lib/*/openblas-openmp 2>/dev/null | head -n 1)
 tcmalloc=$(ls /usr/lib/*/libtcmalloc_minimal.so.4 2>/dev/null | head -n 1)
-tuned() {
-  BENCH_SETTING=tuned ATEN_CPU_CAPABILITY=avx512 OMP_NUM_THREADS=$2 LD_PRELOAD=$tcmalloc \
-    LD_LIBRARY_PATH=$openmp${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} "$bench/seq2seq_libtorch" "$@"
+tuned() { # THREADS COMMAND...
+  threads_of_tuned=$1
+  shift
+  BENCH_SETTING=tuned ATEN_CPU_CAPABILITY=avx512 OMP_NUM_THREADS=$threads_of_tuned LD_PRELOAD=$tcmalloc \
+    LD_LIBRARY_PATH=$openmp${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} "$@"
 }
+python=
+for each in python3 /usr/bin/python3; do
+  [ -n "$python" ] || ! "$each" -c 'import torch' 2>/dev/null || python=$each
+done
 
 round=0
 while [ $round -lt "$rounds" ]; do
@@ -36,13 +44,23 @@ while [ $round -lt "$rounds" ]; do
       for threads in 1 2; do
         echo "round $round of $rounds: $config $what, $threads threads" >&2
         "$bench/seq2seq_bench" "$config" $threads "$seconds" $what >>"$lines"
+        case "$python $what $config" in
+          " "* | *transformer) ;;
+          *" train "*) tuned $threads "$python" tests/bench/seq2seq_torch.py "$config" $threads "$seconds" $what >>"$lines" ;;
+        esac
         [ -x "$bench/seq2seq_libtorch" ] || continue
-        tuned "$config" $threads "$seconds" $what >>"$lines"
+        tuned $threads "$bench/seq2seq_libtorch" "$config" $threads "$seconds" $what >>"$lines"
         BENCH_SETTING=default "$bench/seq2seq_libtorch" "$config" $threads "$seconds" $what >>"$lines"
       done
     done
   done
 done
+
+for config in $configs; do
+  "$bench/floor" "$config" 1
+  "$bench/floor" "$config" 2
+done
+echo
 
 # Medians over the rounds, their spread, and attune's over each peer's.
 awk -F'[:,]' '
@@ -80,3 +98,8 @@ awk -F'[:,]' '
       }
     }
   }' "$lines"
+
+if command -v perf >/dev/null; then
+  echo
+  tests/bench/where.sh $configs
+fi

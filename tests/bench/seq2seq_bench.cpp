@@ -1,6 +1,10 @@
-// The attention model of nn/seq2seq.h at work: a training step, a forward pass, greedy decoding.
+// The attention model of nn/seq2seq.h at work: a training step, a forward pass, greedy decoding;
+// and the memory that training holds as it goes on.
+
+#include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "autograd/kernels/parallel.h"
 #include "autograd/random.h"
@@ -43,6 +47,34 @@ nn::Seq2Seq make_model(const bench::Config& config) {
   return nn::Seq2Seq(options);
 }
 
+// Memory that the process holds now.
+double resident_mib() {
+  std::ifstream file("/proc/self/statm");
+  double all = 0, resident = 0;
+  file >> all >> resident;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
+}
+
+// Trains on batches of many lengths, and prints what is held after so many steps.
+template <class Step>
+void watch_memory(const bench::Config& config, const Step& step) {
+  std::vector<nn::Batch> batches;
+  for (int i = 0; i < 16; ++i) {
+    bench::Config shorter = config;
+    shorter.source = config.source * (32 - i) / 32;
+    shorter.target = config.target * (32 - i) / 32;
+    batches.push_back(make_batch(shorter, config.batch));
+  }
+  for (std::size_t done = 1; done <= 10000; ++done) {
+    step(batches[done % batches.size()]);
+    if (done != 100 && done != 1000 && done != 10000) continue;
+    std::printf(
+        "{\"peer\":\"attune\",\"bench\":\"%s_memory\",\"step\":%zu,\"resident_mib\":%.1f}\n",
+        config.name, done, resident_mib());
+    std::fflush(stdout);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -56,14 +88,18 @@ int main(int argc, char** argv) {
   const double slots = static_cast<double>(config.batch) * config.target;
 
   const auto loss = [&] { return model.loss(batch); };
-  if (arguments.what == "train") {
+  if (arguments.what == "train" || arguments.what == "memory") {
     optim::Adam adam(model.parameters(), {.learning_rate = 1e-3});
-    const auto step = [&] {
+    const auto step = [&](const nn::Batch& on) {
       model.zero_grad();
-      loss().backward();
+      model.loss(on).backward();
       adam.step(optim::clip_scale(optim::gradient_norm(model.parameters()), 1));
     };
-    const auto times = bench::repeat(arguments.seconds, step);
+    if (arguments.what == "memory") {
+      watch_memory(config, step);
+      return 0;
+    }
+    const auto times = bench::repeat(arguments.seconds, [&] { step(batch); });
     bench::print("attune", name, arguments.threads, "slots/s", true, bench::rates(times, slots));
     return 0;
   }

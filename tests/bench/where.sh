@@ -20,7 +20,7 @@ for config in "${@:-toy medium large transformer}"; do
         share = $1 + 0
         if (/PackPanel|PackRows|copy_SKYLAKEX|PackedMatrix/) kind = "packing"
         else if (/ProductLoop|gemm|gemv/) kind = "products"
-        else if (/LookForward|LookBackward/) kind = "attention"
+        else if (/LookForward|LookBackward|SoftmaxRows/) kind = "attention"
         else if (/CrossEntropy|Softmax/) kind = "softmax"
         else if (/AdamLoop|SquaresLoop/) kind = "optimiser"
         else if (/memmove|memset|gather|copy_strided|UpdateLoop/) kind = "copies"

@@ -94,6 +94,8 @@ TEST_CASE("what does not fit is told") {
                        Error);
   CHECK_THROWS_WITH_AS(row_attention(x, x, x, {steps, Steps(2, 2), 2, 1}),
                        doctest::Contains("StepOrder::by_row"), Error);
+  CHECK_THROWS_WITH_AS((RowAttention{steps, by_row({2, 1, 1}, 2), 2, 1}.weights()),
+                       doctest::Contains("2 rows of queries and 3 of keys"), Error);
   CHECK_THROWS_WITH_AS(row_attention(x, x, x, how, zeros({4})),
                        doctest::Contains("the factors are float32 [4], and must be float32 [10]"),
                        Error);
