@@ -100,10 +100,9 @@ struct CrossEntropyRow {
 
 template <class T>
 struct CrossEntropyBackwardRow {
-  static void run(T* out, const T* in, T g, T logsumexp, std::int64_t n, std::int64_t target,
-                  T smoothing) {
+  static void run(T* __restrict out, const T* __restrict in, T g, T logsumexp, std::int64_t n,
+                  std::int64_t target, T smoothing) {
     const T uniform = smoothing / static_cast<T>(n);
-#pragma GCC ivdep
     for (std::int64_t i = 0; i < n; ++i) out[i] = g * (exp(in[i] - logsumexp) - uniform);
     out[target] -= g * (1 - smoothing);
   }

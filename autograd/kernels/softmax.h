@@ -26,8 +26,7 @@ template <class T>
 void cross_entropy_rows(T* loss, T* logsumexp, const T* logits, const std::int64_t* targets,
                         std::int64_t rows, std::int64_t n, std::int64_t ignored, double smoothing);
 
-// gradient[r, :] = g[r] (softmax(logits[r]) - q), 0 for ignored rows. The gradient may take the
-// place of the logits.
+// gradient[r, :] = g[r] (softmax(logits[r]) - q), 0 for ignored rows.
 template <class T>
 void cross_entropy_backward_rows(T* gradient, const T* g, const T* logits, const T* logsumexp,
                                  const std::int64_t* targets, std::int64_t rows, std::int64_t n,
