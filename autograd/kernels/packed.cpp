@@ -33,7 +33,17 @@ std::int64_t part(std::int64_t count, std::int64_t most) {
 }
 
 template <int lanes>
-using Vector [[gnu::vector_size(lanes * sizeof(float)), gnu::aligned(4), gnu::may_alias]] = float;
+using Vector [[gnu::vector_size(lanes * sizeof(float))]] = float;
+
+// A vector from or to memory of any alignment: one instruction.
+template <int lanes>
+[[gnu::always_inline]] inline void load(Vector<lanes>& vector, const float* from) {
+  std::memcpy(&vector, from, sizeof vector);
+}
+template <int lanes>
+[[gnu::always_inline]] inline void put_down(const Vector<lanes>& vector, float* to) {
+  std::memcpy(to, &vector, sizeof vector);
+}
 
 struct Tile {
   const float* a;  // element (i, p) at a[i * row + p * step]
@@ -49,11 +59,12 @@ struct Tile {
 // Sets a row of c to `vectors` vectors of sums, to which `add` is added if it is not null.
 template <int lanes, int vectors>
 [[gnu::always_inline]] inline void store(const Vector<lanes>* sums, const float* add, float* c) {
-  using V = Vector<lanes>;
 #pragma GCC unroll 4
   for (int j = 0; j < vectors; ++j) {
-    V* const to = reinterpret_cast<V*>(c + j * lanes);
-    *to = add ? *reinterpret_cast<const V*>(add + j * lanes) + sums[j] : sums[j];
+    Vector<lanes> sum = {};
+    if (add) load<lanes>(sum, add + j * lanes);
+    sum += sums[j];
+    put_down<lanes>(sum, c + j * lanes);
   }
 }
 
@@ -68,7 +79,7 @@ template <int lanes, int width, int vectors, int rows, bool packed_a>
   for (std::int64_t p = 0; p < tile.k; ++p, panel += width) {
     V b[std::size_t{vectors}];
 #pragma GCC unroll 4
-    for (int j = 0; j < vectors; ++j) b[j] = *reinterpret_cast<const V*>(panel + j * lanes);
+    for (int j = 0; j < vectors; ++j) load<lanes>(b[j], panel + j * lanes);
 #pragma GCC unroll 8
     for (int i = 0; i < rows; ++i) {
       const float a = packed_a ? tile.a[p * rows + i] : tile.a[i * tile.row + p];
@@ -262,12 +273,12 @@ struct PackPanel {
       V rows[std::size_t{lanes}];
 #pragma GCC unroll 16
       for (int i = 0; i < lanes; ++i) {
-        rows[i] = *reinterpret_cast<const V*>(columns + i * x.b.column + p);
+        load<lanes>(rows[i], columns + i * x.b.column + p);
       }
       transpose_square<lanes, lanes / 2>(rows);
 #pragma GCC unroll 16
       for (int i = 0; i < lanes; ++i) {
-        *reinterpret_cast<V*>(x.out + (p + i) * x.columns + first) = rows[i];
+        put_down<lanes>(rows[i], x.out + (p + i) * x.columns + first);
       }
     }
     for (; p < x.k; ++p) {
