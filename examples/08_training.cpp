@@ -35,9 +35,9 @@ int main() {
   options.embedding = 16;
   options.hidden = options.attention_size = 32;
   nn::Seq2Seq model(options);
-  optim::Adam adam(model.parameters(), {.learning_rate = 0.01});
+  optim::Adam adam(model.parameters(), {.learning_rate = 0.005});
 
-  for (int step = 1; step <= 300; ++step) {
+  for (int step = 1; step <= 480; ++step) {
     adam.zero_grad();
     const Tensor loss = model.loss(random_numbers(32, 6, numbers));
     loss.backward();
