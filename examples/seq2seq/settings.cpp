@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "autograd/error.h"
 
@@ -104,11 +105,11 @@ std::vector<Setting> training_settings() {
 
 using Values = std::map<std::string, std::string>;
 
-// What the tasks are better learned with than by the defaults above.
-const std::map<std::string, Values>& recipes() {
-  static const std::map<std::string, Values> recipes{
+// What the tasks, and after them a model, are better learned with than by the defaults above.
+const std::vector<std::pair<std::string, Values>>& recipes() {
+  static const std::vector<std::pair<std::string, Values>> recipes{
       {"dates",
-       {{"steps", "1000"}, {"patience", "0"}, {"stop-at", "99.8"}, {"validate-every", "100"}}},
+       {{"steps", "2000"}, {"patience", "0"}, {"stop-at", "99.8"}, {"validate-every", "100"}}},
       {"pronounce",
        {{"target-tokens", "word"},
         {"hidden", "256"},
@@ -121,6 +122,7 @@ const std::map<std::string, Values>& recipes() {
         {"average", "0.999"},
         {"label-smoothing", "0.1"}}},
       {"scan", {{"tokens", "word"}, {"steps", "3000"}, {"patience", "0"}}},
+      {"transformer", {{"lr", "0.001"}}},
   };
   return recipes;
 }
@@ -156,9 +158,9 @@ const std::vector<Setting>& all_settings() {
 
 std::string describe(const Setting& setting) {
   std::vector<std::string> defaults;
-  for (const auto& [task, values] : recipes()) {
+  for (const auto& [what, values] : recipes()) {
     const auto found = values.find(setting.name);
-    if (found != values.end()) defaults.push_back(fmt::format("{}: {}", task, found->second));
+    if (found != values.end()) defaults.push_back(fmt::format("{}: {}", what, found->second));
   }
   if (defaults.empty()) return setting.help;
   return fmt::format("{} [{}]", setting.help, fmt::join(defaults, ", "));
@@ -198,8 +200,9 @@ std::string Settings::task() const {
 
 void Settings::choose_defaults() {
   values_["task"] = task();
-  if (const auto recipe = recipes().find(task()); recipe != recipes().end()) {
-    for (const auto& [name, value] : recipe->second) {
+  for (const auto& [what, values] : recipes()) {
+    if (what != task() && what != text("model")) continue;
+    for (const auto& [name, value] : values) {
       if (!given_.contains(name)) values_[name] = value;
     }
   }

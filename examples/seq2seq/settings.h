@@ -23,7 +23,7 @@ struct Setting {
 };
 
 const std::vector<Setting>& all_settings();
-// Its help, with the defaults of tasks: "End after N steps; 0: no limit [dates: 1000]".
+// Its help, with the defaults of tasks and models: "End after N steps; 0: no limit [dates: 2000]".
 std::string describe(const Setting& setting);
 
 class Settings {
