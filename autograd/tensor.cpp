@@ -411,7 +411,7 @@ Tensor full(const Shape& shape, double value, DType dtype, Site site) {
   check_holds("full", dtype, value, site);
   Tensor result = empty(shape, dtype, site);
   dispatch(dtype, [&]<class T>(T) {
-    parallel_for(result.numel(), 4 * grain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(result.numel(), 2 * grain, [&](std::int64_t begin, std::int64_t end) {
       std::fill(result.raw<T>() + begin, result.raw<T>() + end, static_cast<T>(value));
     });
   });

@@ -20,10 +20,12 @@ class Dropout : public Module {
     return active() ? mask(shape, dtype) : Tensor();
   }
 
+  // Whether it changes anything now.
+  bool active() const { return training() && p > 0; }
+
   double p;
 
  protected:
-  bool active() const { return training() && p > 0; }
   // Factors 0 and 1 / (1 - p), newly drawn.
   Tensor mask(const Shape& shape, DType dtype) const {
     const Scope in = scope();

@@ -115,8 +115,13 @@ RecurrentEncoderDecoder::RecurrentEncoderDecoder(const Seq2SeqOptions& options,
   if (after_) combine_ = child("combine", Linear(look_->context_size() + hidden_, hidden_, false));
 }
 
+Vectors RecurrentEncoderDecoder::embed(const Embedding& table, const Tensor& ids) const {
+  // After dropout, vectors of one token differ.
+  return dropout_.active() ? dropout_.forward(table.forward(ids)) : table.vectors(ids);
+}
+
 Encoded RecurrentEncoderDecoder::encode(const Tensor& source, const Tensor& lengths) const {
-  const Tensor embedded = dropout_.forward(source_embedding_.forward(source));
+  const Vectors embedded = embed(source_embedding_, source);
   Tensor states;
   std::vector<Tensor> last;
   if (lstm_) {
@@ -199,8 +204,7 @@ Step RecurrentEncoderDecoder::step(const Tensor& previous, const DecoderState& s
   const Tensor embedded = dropout_.forward(target_embedding_.forward(previous));
   if (!has_fused_states()) return step_from(embedded, state, memory);
   const Steps one(previous.size(0), 1);
-  const AttentionGRUResult now =
-      fused_states(pack(unsqueeze(embedded, 1), one), one, state, memory);
+  const AttentionGRUResult now = fused_states(unsqueeze(embedded, 1), one, state, memory);
   const Tensor next = squeeze(unpack(now.output, one), 1);  // [batch, hidden]
   return {{next}, dropout_.forward(next), squeeze(unpack(now.weights, one), 1)};
 }
@@ -209,15 +213,16 @@ bool RecurrentEncoderDecoder::has_fused_states() const {
   return gru_decoder_.size() == 1 && !after_ && look_ && look_->additive() != nullptr;
 }
 
-AttentionGRUResult RecurrentEncoderDecoder::fused_states(const Tensor& embedded, const Steps& steps,
+AttentionGRUResult RecurrentEncoderDecoder::fused_states(const Vectors& embedded,
+                                                         const Steps& steps,
                                                          const DecoderState& state,
                                                          const Memory& memory) const {
   const Scope in("decoder");
   const GRUCell& cell = gru_decoder_[0];
   const AdditiveScore& score = *look_->additive();
-  const std::int64_t own = embedded.size(-1), of_context = cell.weight_ih.size(1) - own;
+  const std::int64_t own = embedded.features(), of_context = cell.weight_ih.size(1) - own;
   const std::vector<Tensor> columns = split(cell.weight_ih, {own, of_context}, 1);
-  const Tensor input = linear(embedded, columns[0], cell.bias_ih);  // [steps, 3 hidden]
+  const Tensor input = embedded.linear_of(steps, columns[0], cell.bias_ih);  // [steps, 3 hidden]
   return attention_gru({input, state[0], memory.keys[0], memory.values[0], score.query_weight,
                         score.v, columns[1], cell.weight_hh, cell.bias_hh, squeeze(memory.mask, 1)},
                        steps);
@@ -227,17 +232,18 @@ bool RecurrentEncoderDecoder::has_sequences() const {
   return !gru_decoder_.empty() && !look_;
 }
 
-Tensor RecurrentEncoderDecoder::sequences(const Tensor& embedded, const Steps& steps,
+Tensor RecurrentEncoderDecoder::sequences(const Vectors& embedded, const Steps& steps,
                                           const Encoded& encoded) const {
   const Scope in("decoder");
-  Tensor x = embedded;
+  Tensor x;
   for (std::size_t layer = 0; layer < layers(); ++layer) {
     const GRUCell& cell = gru_decoder_[layer];
     if (layer > 0) x = dropout_.forward(x);
-    const std::int64_t own = x.size(-1);
+    const std::int64_t own = layer == 0 ? embedded.features() : x.size(-1);
     const std::vector<Tensor> columns =
         split(cell.weight_ih, {own, cell.weight_ih.size(1) - own}, 1);
-    Tensor gates = linear(x, columns[0], cell.bias_ih);  // [steps, 3 hidden]
+    Tensor gates = layer == 0 ? embedded.linear_of(steps, columns[0], cell.bias_ih)
+                              : linear(x, columns[0], cell.bias_ih);  // [steps, 3 hidden]
     if (fixed_ && layer == 0) {
       const Tensor shown = linear(encoded.memory.values[0], columns[1]);  // [batch, 1, 3 hidden]
       gates = gates + pack(expand(shown, {steps.batch(), steps.time(), shown.size(2)}), steps);
@@ -249,18 +255,17 @@ Tensor RecurrentEncoderDecoder::sequences(const Tensor& embedded, const Steps& s
 
 Tensor RecurrentEncoderDecoder::outputs(const Batch& batch, const Tensor& target_lengths) const {
   const Encoded encoded = encode(batch.source, batch.source_lengths);
-  const Tensor embedded = dropout_.forward(target_embedding_.forward(batch.target_in));
+  const Vectors embedded = embed(target_embedding_, batch.target_in);
   if (has_fused_states() || has_sequences()) {
-    const Steps steps(embedded.size(0), embedded.size(1), target_lengths);
-    const Tensor rows = pack(embedded, steps);  // [steps, embedding]
+    const Steps steps(embedded.batch(), embedded.time(), target_lengths);
     const Tensor states = has_sequences()
-                              ? sequences(rows, steps, encoded)
-                              : fused_states(rows, steps, encoded.state, encoded.memory).output;
+                              ? sequences(embedded, steps, encoded)
+                              : fused_states(embedded, steps, encoded.state, encoded.memory).output;
     return dropout_.forward(unpack(states, steps));
   }
   DecoderState state = encoded.state;
   std::vector<Tensor> outputs;
-  for (const Tensor& x : unbind(embedded, 1)) {
+  for (const Tensor& x : unbind(embedded.whole(), 1)) {
     const Scope in("step", outputs.size());
     Step now = step_from(x, state, encoded.memory);
     state = std::move(now.state);

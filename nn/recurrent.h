@@ -65,13 +65,14 @@ class RecurrentEncoderDecoder : public EncoderDecoder {
   std::size_t layers() const { return bridges_.size(); }
   DecoderState initial_state(const std::vector<Tensor>& last, std::int64_t batch) const;
   Step step_from(const Tensor& embedded, const DecoderState& state, const Memory& memory) const;
-  // All states at once, where a fused op computes them: one layer of GRU, additive attention before
-  // each step. embedded [steps, embedding] -> [steps, hidden].
-  AttentionGRUResult fused_states(const Tensor& embedded, const Steps& steps,
+  Vectors embed(const Embedding& table, const Tensor& ids) const;
+  // All states [steps, hidden] at once, where a fused op computes them: one layer of GRU, additive
+  // attention before each step.
+  AttentionGRUResult fused_states(const Vectors& embedded, const Steps& steps,
                                   const DecoderState& state, const Memory& memory) const;
   bool has_fused_states() const;
   // The same where nothing is looked at: sequences of the layers' units, one upon the other.
-  Tensor sequences(const Tensor& embedded, const Steps& steps, const Encoded& encoded) const;
+  Tensor sequences(const Vectors& embedded, const Steps& steps, const Encoded& encoded) const;
   bool has_sequences() const;
   // The cells of all layers, one upon the other; the new states go to `next`.
   Tensor run_cells(Tensor x, const DecoderState& state, DecoderState& next) const;

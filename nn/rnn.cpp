@@ -108,17 +108,17 @@ Recurrent::Direction Recurrent::direction(std::int64_t input_size, std::int64_t 
   return result;
 }
 
-Recurrent::Sequence Recurrent::run_all(const Tensor& x, const Tensor& lengths,
+Recurrent::Sequence Recurrent::run_all(const Vectors& x, const Tensor& lengths,
                                        const States& initial) const {
-  const std::int64_t batch = x.size(0);
+  const std::int64_t batch = x.batch();
   const auto beginning = [&](std::size_t state, std::int64_t index) {
     const bool given = state < initial.size() && initial[state].defined();
     return given ? select(initial[state], 0, index) : zeros({batch, hidden_size_}, x.dtype());
   };
-  Tensor input = x;
+  Vectors input = x;
   std::vector<States> last(states_);
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
-    if (layer > 0) input = dropout_.forward(input);
+    if (layer > 0) input = dropout_.forward(input.whole());
     std::vector<Tensor> outputs;
     for (const Direction& d : layers_[layer]) {
       States first;
@@ -131,7 +131,7 @@ Recurrent::Sequence Recurrent::run_all(const Tensor& x, const Tensor& lengths,
     }
     input = outputs.size() == 1 ? outputs[0] : cat(outputs, -1);
   }
-  Sequence result{input, {}};
+  Sequence result{input.whole(), {}};
   for (const States& states : last) result.last.push_back(stack(states, 0));
   return result;
 }
@@ -159,8 +159,8 @@ std::pair<Tensor, Tensor> run_steps(const Tensor& input, Tensor h, const Tensor&
   return {steps.empty() ? zeros(none, input.dtype()) : stack(outputs, 1), h};
 }
 
-Steps steps_of(const Tensor& x, const Tensor& lengths, bool reverse) {
-  return Steps(x.size(0), x.size(1), lengths, reverse ? StepOrder::reverse : StepOrder::forward);
+Steps steps_of(const Vectors& x, const Tensor& lengths, bool reverse) {
+  return Steps(x.batch(), x.time(), lengths, reverse ? StepOrder::reverse : StepOrder::forward);
 }
 
 // The fused kernels take a bias.
@@ -170,15 +170,15 @@ Tensor bias_or_zeros(const Tensor& bias, const Tensor& weight) {
 
 }  // namespace
 
-RNN::Result RNN::forward(const Tensor& x, const Tensor& lengths, const Tensor& initial) const {
+RNN::Result RNN::forward(const Vectors& x, const Tensor& lengths, const Tensor& initial) const {
   const Scope in = scope();
   const Sequence all = run_all(x, lengths, {initial});
   return {all.output, all.last[0]};
 }
 
-Recurrent::Sequence RNN::run(const Tensor& x, const States& initial, const Direction& direction,
+Recurrent::Sequence RNN::run(const Vectors& x, const States& initial, const Direction& direction,
                              const Tensor& lengths) const {
-  const Tensor input = affine(x, direction.weight_ih, direction.bias_ih);
+  const Tensor input = affine(x.whole(), direction.weight_ih, direction.bias_ih);
   const auto step = [&](const Tensor& from_input, const Tensor& h) {
     return squashed(from_input + affine(h, direction.weight_hh, direction.bias_hh), nonlinearity_);
   };
@@ -186,40 +186,41 @@ Recurrent::Sequence RNN::run(const Tensor& x, const States& initial, const Direc
   return {output, {state}};
 }
 
-GRU::Result GRU::forward(const Tensor& x, const Tensor& lengths, const Tensor& initial) const {
+GRU::Result GRU::forward(const Vectors& x, const Tensor& lengths, const Tensor& initial) const {
   const Scope in = scope();
   const Sequence all = run_all(x, lengths, {initial});
   return {all.output, all.last[0]};
 }
 
-Recurrent::Sequence GRU::run(const Tensor& x, const States& initial, const Direction& direction,
+Recurrent::Sequence GRU::run(const Vectors& x, const States& initial, const Direction& direction,
                              const Tensor& lengths) const {
   if (reset_ == Reset::before) {
     const auto step = [&](const Tensor& from_input, const Tensor& h) {
       return reset_before(from_input, h, direction.weight_hh, direction.bias_hh);
     };
-    const Tensor input = affine(x, direction.weight_ih, direction.bias_ih);
+    const Tensor input = affine(x.whole(), direction.weight_ih, direction.bias_ih);
     auto [output, state] = run_steps(input, initial[0], lengths, direction.reverse, step);
     return {output, {state}};
   }
   const Steps steps = steps_of(x, lengths, direction.reverse);
-  const Tensor input = affine(pack(x, steps), direction.weight_ih, direction.bias_ih);
+  const Tensor input = x.linear_of(steps, direction.weight_ih, direction.bias_ih);
   const GRUSequence run =
       gru_sequence(input, initial[0], direction.weight_hh,
                    bias_or_zeros(direction.bias_hh, direction.weight_hh), steps);
   return {unpack(run.output, steps), {run.last}};
 }
 
-LSTM::Result LSTM::forward(const Tensor& x, const Tensor& lengths, const LSTMState& initial) const {
+LSTM::Result LSTM::forward(const Vectors& x, const Tensor& lengths,
+                           const LSTMState& initial) const {
   const Scope in = scope();
   const Sequence all = run_all(x, lengths, {initial.state, initial.cell});
   return {all.output, {all.last[0], all.last[1]}};
 }
 
-Recurrent::Sequence LSTM::run(const Tensor& x, const States& initial, const Direction& direction,
+Recurrent::Sequence LSTM::run(const Vectors& x, const States& initial, const Direction& direction,
                               const Tensor& lengths) const {
   const Steps steps = steps_of(x, lengths, direction.reverse);
-  const Tensor input = affine(pack(x, steps), direction.weight_ih, direction.bias_ih);
+  const Tensor input = x.linear_of(steps, direction.weight_ih, direction.bias_ih);
   const LSTMSequence run =
       lstm_sequence(input, initial[0], initial[1], direction.weight_hh,
                     bias_or_zeros(direction.bias_hh, direction.weight_hh), steps);

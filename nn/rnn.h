@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nn/dropout.h"
+#include "nn/embedding.h"
 #include "nn/init.h"
 #include "nn/module.h"
 
@@ -122,11 +123,11 @@ class Recurrent : public Module {
             std::size_t states, const RecurrentOptions& options);
 
   // One direction of one layer, over x [batch, time, input].
-  virtual Sequence run(const Tensor& x, const States& initial, const Direction& direction,
+  virtual Sequence run(const Vectors& x, const States& initial, const Direction& direction,
                        const Tensor& lengths) const = 0;
   // All of them. `initial` holds a tensor [layers * directions, batch, hidden] for each state,
   // undefined for zero, and so do the last states.
-  Sequence run_all(const Tensor& x, const Tensor& lengths, const States& initial) const;
+  Sequence run_all(const Vectors& x, const Tensor& lengths, const States& initial) const;
 
  private:
   Direction direction(std::int64_t input_size, std::int64_t layer, bool reverse, bool bias);
@@ -151,10 +152,10 @@ class RNN : public Recurrent {
 
   // x [batch, time, input]; lengths int64 [batch], or undefined where every step is real; initial
   // [layers * directions, batch, hidden], or undefined for zero.
-  Result forward(const Tensor& x, const Tensor& lengths = {}, const Tensor& initial = {}) const;
+  Result forward(const Vectors& x, const Tensor& lengths = {}, const Tensor& initial = {}) const;
 
  private:
-  Sequence run(const Tensor& x, const States& initial, const Direction& direction,
+  Sequence run(const Vectors& x, const States& initial, const Direction& direction,
                const Tensor& lengths) const override;
 
   Nonlinearity nonlinearity_;
@@ -170,10 +171,10 @@ class GRU : public Recurrent {
       : Recurrent(input_size, hidden_size, 3, 1, options), reset_(reset) {}
 
   // As RNN::forward().
-  Result forward(const Tensor& x, const Tensor& lengths = {}, const Tensor& initial = {}) const;
+  Result forward(const Vectors& x, const Tensor& lengths = {}, const Tensor& initial = {}) const;
 
  private:
-  Sequence run(const Tensor& x, const States& initial, const Direction& direction,
+  Sequence run(const Vectors& x, const States& initial, const Direction& direction,
                const Tensor& lengths) const override;
 
   Reset reset_;
@@ -191,10 +192,10 @@ class LSTM : public Recurrent {
       : Recurrent(input_size, hidden_size, 4, 2, options) {}
 
   // As RNN::forward(), with two initial states.
-  Result forward(const Tensor& x, const Tensor& lengths = {}, const LSTMState& initial = {}) const;
+  Result forward(const Vectors& x, const Tensor& lengths = {}, const LSTMState& initial = {}) const;
 
  private:
-  Sequence run(const Tensor& x, const States& initial, const Direction& direction,
+  Sequence run(const Vectors& x, const States& initial, const Direction& direction,
                const Tensor& lengths) const override;
 };
 

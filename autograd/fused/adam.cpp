@@ -11,7 +11,7 @@
 namespace attune {
 namespace {
 
-constexpr std::int64_t grain = 16 * 1024;
+constexpr std::int64_t grain = 8 * 1024;
 
 // The constants of a step in the dtype of the parameter.
 template <class T>

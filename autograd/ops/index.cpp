@@ -173,6 +173,25 @@ Tensor index_add(Operand x, std::int64_t dim, Operand index, Operand source) {
 
 namespace {
 
+// Columns of sum_by_id().
+template <class T>
+struct IdSums {
+  const T* rows;
+  T* table;
+  const std::int64_t* id;
+  std::int64_t count, padding_id, features, columns;
+
+  static void run(const IdSums* task) {
+    const auto [rows, table, id, count, padding_id, features, columns] = *task;
+    for (std::int64_t k = 0; k < count; ++k) {
+      if (id[k] == padding_id) continue;
+      const T* __restrict in = rows + k * features;
+      T* __restrict out = table + id[k] * features;
+      for (std::int64_t i = 0; i < columns; ++i) out[i] += in[i];
+    }
+  }
+};
+
 // The derivative of embedding(): a table of which row i is the sum of the rows whose id is i; none
 // is added where the id is `padding_id`.
 Tensor sum_by_id(const Tensor& rows, const Tensor& ids, const Shape& table,
@@ -181,15 +200,18 @@ Tensor sum_by_id(const Tensor& rows, const Tensor& ids, const Shape& table,
   Tensor value = zeros(table, rows.dtype());
   const auto* const id = ids.data<std::int64_t>();
   const std::int64_t features = table[1];
+  // Each thread takes some columns of all rows, so that sums are always in the same order.
+  const std::int64_t columns = std::max(columns_a_chunk, features / 4);
   dispatch_numeric(rows.dtype(), [&]<class T>(T) {
-    // Each thread takes some columns of all rows, so that sums are always in the same order.
-    parallel_for(features, columns_a_chunk, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t k = 0; k < ids.numel(); ++k) {
-        if (id[k] == padding_id) continue;
-        const T* const in = from.raw<T>() + k * features;
-        T* const out = value.raw<T>() + id[k] * features;
-        for (std::int64_t i = begin; i < end; ++i) out[i] += in[i];
-      }
+    parallel_for(features, columns, [&](std::int64_t begin, std::int64_t end) {
+      const IdSums<T> task{from.raw<T>() + begin,
+                           value.raw<T>() + begin,
+                           id,
+                           ids.numel(),
+                           padding_id,
+                           features,
+                           end - begin};
+      vectorised<IdSums<T>>(&task);
     });
   });
   return apply("sum_by_id", {rows}, std::move(value),

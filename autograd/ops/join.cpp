@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "autograd/kernels/parallel.h"
 #include "autograd/op.h"
 
 namespace attune {
@@ -43,6 +44,34 @@ Tensor join_gradients(std::span<const Tensor> gradients, const std::vector<Shape
   return cat(pieces, dim);
 }
 
+// Bytes that are worth a thread's while to copy.
+constexpr std::size_t bytes_a_chunk = 64 * 1024;
+
+// Each of the `count` rows of `value` is a row of every piece, one after the other.
+void join_rows(const std::vector<Tensor>& pieces, std::int64_t count, const Tensor& value) {
+  if (value.numel() == 0) return;
+  struct Piece {
+    Tensor whole;
+    std::size_t row;  // bytes
+  };
+  std::vector<Piece> from;
+  std::size_t row = 0;
+  for (const Tensor& piece : pieces) {
+    const auto bytes = static_cast<std::size_t>(piece.numel() / count) * item_size(piece.dtype());
+    from.push_back({piece.detach().contiguous(), bytes});
+    row += bytes;
+  }
+  const auto rows_a_chunk = static_cast<std::int64_t>((bytes_a_chunk + row - 1) / row);
+  parallel_for(count, rows_a_chunk, [&](std::int64_t begin, std::int64_t end) {
+    std::byte* out = value.bytes() + static_cast<std::size_t>(begin) * row;
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      for (const Piece& piece : from) {
+        out = std::copy_n(piece.whole.bytes() + i * piece.row, piece.row, out);
+      }
+    }
+  });
+}
+
 }  // namespace
 
 Tensor cat(const std::vector<Tensor>& tensors, std::int64_t dim, Site site) {
@@ -55,20 +84,9 @@ Tensor cat(const std::vector<Tensor>& tensors, std::int64_t dim, Site site) {
   shape[d] = starts.back();
 
   Tensor value = empty(shape, tensors.front().dtype());
-  const std::size_t outer = static_cast<std::size_t>(
-      numel(Shape(std::span(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(d)))));
-  const std::size_t row =
-      outer == 0 ? 0 : static_cast<std::size_t>(value.numel()) / outer * item_size(value.dtype());
-  std::byte* out = value.bytes();
-  for (const Tensor& tensor : tensors) {
-    const Tensor piece = tensor.detach().contiguous();
-    const std::size_t piece_row =
-        outer == 0 ? 0 : static_cast<std::size_t>(piece.numel()) / outer * item_size(value.dtype());
-    for (std::size_t o = 0; o < outer; ++o) {
-      std::copy_n(piece.bytes() + o * piece_row, piece_row, out + o * row);
-    }
-    out += piece_row;
-  }
+  join_rows(tensors,
+            numel(Shape(std::span(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(d)))),
+            value);
   return apply("cat", operands(tensors, site), std::move(value),
                jointly([starts, dim](std::span<const Tensor> g, const Needs& needs) {
                  std::vector<Tensor> gradients(needs.size());

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "autograd/engine.h"
 #include "autograd/random.h"
 #include "nn/dropout.h"
 #include "nn/embedding.h"
@@ -12,8 +13,6 @@
 
 using namespace attune;
 using namespace attune::nn;
-
-namespace {}  // namespace
 
 TEST_CASE("Linear is x W^T + b over any leading dimensions") {
   manual_seed(31);
@@ -60,6 +59,47 @@ TEST_CASE("Embedding looks rows up, and its padding stays zero without gradient"
   const Embedding without_padding(2, 2);
   sum(without_padding.forward(from_list({0}))).backward();
   CHECK(without_padding.weight.grad().at({0, 0}) == 1);
+}
+
+TEST_CASE("a product with each distinct vector is that with all, and so are its gradients") {
+  manual_seed(36);
+  Embedding embedding(7, 4, 0);
+  Linear linear(4, 3);
+  embedding.to(DType::float64);
+  linear.to(DType::float64);
+  const Tensor ids = tensor({{3, 1, 3, 0, 5, 3}, {1, 1, 5, 5, 0, 0}}, DType::int64);
+  const Steps steps(2, 6, tensor({5, 4}, DType::int64), StepOrder::reverse);
+  const Vectors vectors = embedding.vectors(ids);
+  CHECK(vectors.batch() == 2);
+  CHECK(vectors.time() == 6);
+  CHECK(vectors.features() == 4);
+  CHECK(difference(vectors.whole(), embedding.forward(ids)) == 0);
+
+  const std::vector<Tensor> learned{embedding.weight, linear.weight, linear.bias};
+  const Tensor factors = randn({9, 3}, 0, 1, DType::float64);
+  const Tensor product = vectors.linear_of(steps, linear.weight, linear.bias);
+  const std::vector<Tensor> found = grad({sum(product * factors)}, learned);
+  const Tensor expected = linear.forward(pack(embedding.forward(ids), steps));
+  const std::vector<Tensor> wanted = grad({sum(expected * factors)}, learned);
+  CHECK(difference(product, expected) < 1e-12);
+  for (std::size_t i = 0; i < learned.size(); ++i) CHECK(difference(found[i], wanted[i]) < 1e-12);
+  CHECK(difference(vectors.linear_of(steps, linear.weight, {}), expected - linear.bias) < 1e-12);
+}
+
+TEST_CASE("tokens are gathered where they repeat, and an id that is none is named") {
+  const NoGrad no_grad;
+  const Embedding embedding(50, 2);
+  const auto products = [&](const Tensor& ids) {
+    return embedding.vectors(ids).linear_of({1, ids.size(1)}, eye(2), {});
+  };
+  for (const std::int64_t different : {1, 3, 4, 5, 8}) {
+    std::vector<std::int64_t> values;
+    for (std::int64_t i = 0; i < 8; ++i) values.push_back(i % different);
+    const Tensor ids = from_vector(values, {1, 8});
+    CHECK(difference(products(ids), reshape(embedding.forward(ids), {8, 2})) == 0);
+  }
+  CHECK_THROWS_WITH_AS(embedding.vectors(tensor({{1, 50}}, DType::int64)), doctest::Contains("50"),
+                       Error);
 }
 
 TEST_CASE("Dropout keeps the expectation, and is the identity in evaluation") {

@@ -1,0 +1,43 @@
+#include "nn/embedding.h"
+
+#include <vector>
+
+namespace attune::nn {
+
+Vectors::Vectors(Tensor whole) : vectors_(std::move(whole)) {}
+
+Vectors::Vectors(Tensor distinct, Tensor places)
+    : vectors_(std::move(distinct)), places_(std::move(places)) {}
+
+Tensor Vectors::whole() const {
+  return places_.defined() ? embedding(vectors_, places_) : vectors_;
+}
+
+Tensor Vectors::linear_of(const Steps& steps, const Tensor& weight, const Tensor& bias) const {
+  const auto product = [&](const Tensor& x) {
+    return bias.defined() ? linear(x, weight, bias) : linear(x, weight);
+  };
+  if (!places_.defined()) return product(pack(vectors_, steps));
+  return embedding(product(vectors_), pack(places_, steps));
+}
+
+Vectors Embedding::vectors(const Tensor& ids) const {
+  std::vector<std::int64_t> distinct, places;
+  std::vector<std::int64_t> place_of(static_cast<std::size_t>(weight.size(0)), -1);
+  for (const std::int64_t id : ids.to_vector<std::int64_t>()) {
+    // forward() knows how to say that an id is wrong.
+    if (id < 0 || id >= weight.size(0)) return forward(ids);
+    std::int64_t& place = place_of[static_cast<std::size_t>(id)];
+    if (place < 0) {
+      place = static_cast<std::int64_t>(distinct.size());
+      distinct.push_back(id);
+    }
+    places.push_back(place);
+  }
+  // To gather the results costs a part of computing them.
+  if (2 * distinct.size() > places.size()) return forward(ids);
+  const Shape count{static_cast<std::int64_t>(distinct.size())};
+  return {forward(from_vector(distinct, count)), from_vector(places, ids.shape())};
+}
+
+}  // namespace attune::nn
