@@ -13,11 +13,43 @@
 namespace attune {
 namespace {
 
+// The hidden layer of the score, tanh(q + k): of q and k, or, in half the time, of e^2q and e^2k.
+struct OfSums {
+  template <class T>
+  static T hidden(T q, T k) {
+    return tanh(q + k);
+  }
+};
+struct OfPowers {
+  template <class T>
+  static T hidden(T q, T k) {
+    return 1 - 2 / (1 + q * k);
+  }
+};
+
+// The powers of numbers up to this size are neither zero nor infinite, and a product of two that is
+// has the right hidden unit.
+template <class T>
+constexpr T largest_for_powers = sizeof(T) == sizeof(float) ? T(43) : T(350);
+
+// Sets `powers` to e^2x and returns in `possible` whether no x is too large for that.
+template <class T>
+struct Powers {
+  static void run(std::int64_t n, const T* __restrict x, T* __restrict powers, bool* possible) {
+    int beyond = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      powers[i] = exp(2 * x[i]);
+      beyond |= std::abs(x[i]) <= largest_for_powers<T> ? 0 : 1;
+    }
+    *possible = beyond == 0;
+  }
+};
+
 // One row's look at its memory.
 template <class T>
 struct Look {
   std::int64_t source, attention, features;
-  const T* keys;     // [source, a]
+  const T* keys;     // [source, a], or their powers
   const T* values;   // [source, d]
   const bool* mask;  // [source], or null
   const T* v;
@@ -25,7 +57,7 @@ struct Look {
 
 // Scores v . tanh(q + k), their softmax, and the mean of the values by it. A row that may look
 // nowhere sees zero.
-template <class T>
+template <class T, class Of>
 struct LookForward {
   static void run(const Look<T>* look, const T* __restrict q, T* __restrict weights,
                   T* __restrict context) {
@@ -35,7 +67,7 @@ struct LookForward {
     for (std::int64_t j = 0; j < look->source; ++j) {
       if (look->mask && look->mask[j]) continue;
       const T* __restrict const k = look->keys + j * a;
-      weights[j] = sum_of<T>(a, [=](std::int64_t i) { return v[i] * tanh(q[i] + k[i]); });
+      weights[j] = sum_of<T>(a, [=](std::int64_t i) { return v[i] * Of::hidden(q[i], k[i]); });
       highest = std::max(highest, weights[j]);
     }
     T total = 0;
@@ -62,7 +94,7 @@ struct LookGradients {
   T* by_v;       // [a]: added to
 };
 
-template <class T>
+template <class T, class Of>
 struct LookBackward {
   // `by_scores` [source] is scratch.
   static void run(const Look<T>* look, const T* __restrict q, const T* __restrict weights,
@@ -93,7 +125,7 @@ struct LookBackward {
                     const T* __restrict v, T* __restrict by_query, T* __restrict by_key,
                     T* __restrict by_v) {
     for (std::int64_t i = 0; i < a; ++i) {
-      const T u = tanh(q[i] + k[i]);
+      const T u = Of::hidden(q[i], k[i]);
       const T by_sum = g * v[i] * (1 - u * u);
       by_v[i] += g * u;
       by_query[i] += by_sum;
@@ -103,21 +135,48 @@ struct LookBackward {
 };
 
 template <class T>
-Look<T> look_of(const AttentionGruSizes& n, const T* keys, const T* values, const bool* mask,
-                const T* v, std::int64_t row) {
-  return {n.source,
-          n.attention,
-          n.features,
-          keys + row * n.source * n.attention,
-          values + row * n.source * n.features,
-          mask ? mask + row * n.source : nullptr,
-          v};
+std::unique_ptr<T[]> scratch(std::size_t rows, std::int64_t size) {
+  return std::make_unique_for_overwrite<T[]>(rows * static_cast<std::size_t>(size));
 }
 
+// The keys of a task's rows and their powers, and which of the two a look is to read.
 template <class T>
-std::unique_ptr<T[]> scratch(std::size_t rows, std::int64_t size) {
-  return std::make_unique<T[]>(rows * static_cast<std::size_t>(size));
-}
+class KeysOfTask {
+ public:
+  KeysOfTask(const AttentionGruSizes& n, const T* keys, const StepTask& task)
+      : size_(n.source * n.attention),
+        attention_(n.attention),
+        keys_(keys),
+        powers_(scratch<T>(task.rows.size(), size_)),
+        has_powers_(std::make_unique<bool[]>(task.rows.size())),
+        query_(scratch<T>(1, n.attention)) {
+    for (std::size_t i = 0; i < task.rows.size(); ++i) {
+      vectorised<Powers<T>>(size_, keys + task.rows[i] * size_, powers_.get() + at(i),
+                            &has_powers_[i]);
+    }
+  }
+
+  // Calls f(what the hidden layer is of, keys, query) for the row `i` of the task.
+  template <class F>
+  void with(std::size_t i, std::int64_t row, const T* query, const F& f) const {
+    bool possible = has_powers_[i];
+    if (possible) vectorised<Powers<T>>(attention_, query, query_.get(), &possible);
+    if (possible) {
+      f(OfPowers(), powers_.get() + at(i), query_.get());
+    } else {
+      f(OfSums(), keys_ + row * size_, query);
+    }
+  }
+
+ private:
+  std::int64_t at(std::size_t i) const { return static_cast<std::int64_t>(i) * size_; }
+
+  std::int64_t size_, attention_;
+  const T* keys_;
+  std::unique_ptr<T[]> powers_;
+  std::unique_ptr<bool[]> has_powers_;
+  std::unique_ptr<T[]> query_;
+};
 
 template <class T>
 void forward_task(const AttentionGruForward<T>& run, const StepTask& task) {
@@ -126,6 +185,7 @@ void forward_task(const AttentionGruForward<T>& run, const StepTask& task) {
   const std::unique_ptr<T[]> initial = rows_of(task, run.initial, h);
   const std::unique_ptr<T[]> input = scratch<T>(task.rows.size(), 3 * h);
   const std::unique_ptr<T[]> recurrent = scratch<T>(task.rows.size(), 3 * h);
+  const KeysOfTask<T> keys(n, run.keys, task);
   // The rows that are at work at a step were the first of those at work before it.
   const T* state = initial.get();
   for (std::int64_t s = 0; s < task.time(); ++s) {
@@ -134,10 +194,14 @@ void forward_task(const AttentionGruForward<T>& run, const StepTask& task) {
     T* const contexts = run.contexts + first * d;
     run.query_weight.multiply(rows, state, h, {}, queries, a);
     for (std::int64_t row = 0; row < rows; ++row) {
-      const Look<T> look = look_of(n, run.keys, run.values, run.mask, run.v,
-                                   task.rows[static_cast<std::size_t>(row)]);
-      vectorised<LookForward<T>>(&look, queries + row * a, run.weights + (first + row) * n.source,
-                                 contexts + row * d);
+      const auto i = static_cast<std::size_t>(row);
+      const std::int64_t r = task.rows[i];
+      const bool* const mask = run.mask ? run.mask + r * n.source : nullptr;
+      keys.with(i, r, queries + row * a, [&]<class Of>(Of, const T* of_row, const T* query) {
+        const Look<T> look{n.source, a, d, of_row, run.values + r * n.source * d, mask, run.v};
+        vectorised<LookForward<T, Of>>(&look, query, run.weights + (first + row) * n.source,
+                                       contexts + row * d);
+      });
     }
     run.context_weight.multiply(rows, contexts, d, {run.input + first * 3 * h, 3 * h}, input.get(),
                                 3 * h);
@@ -153,9 +217,10 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
   const AttentionGruSizes& n = run.sizes;
   const std::int64_t h = n.hidden, a = n.attention, d = n.features;
   const std::unique_ptr<T[]> initial = rows_of(task, run.initial, h);
-  const std::unique_ptr<T[]> g = scratch<T>(task.rows.size(), h);
+  const std::unique_ptr<T[]> g = rows_of<T>(task, nullptr, h);
   const std::unique_ptr<T[]> by_contexts = scratch<T>(task.rows.size(), d);
   const std::unique_ptr<T[]> by_scores = scratch<T>(1, n.source);
+  const KeysOfTask<T> keys(n, run.keys, task);
   for (std::int64_t s = task.time(); s-- > 0;) {
     const std::int64_t first = task.start(s), rows = task.count(s);
     std::transform(g.get(), g.get() + rows * h, run.by_output + first * h, g.get(), std::plus<T>());
@@ -169,13 +234,16 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
     run.context_weight.multiply(rows, by_input, 3 * h, {}, by_contexts.get(), d);
     run.weight.multiply(rows, by_recurrent, 3 * h, {g.get(), h}, g.get(), h);
     for (std::int64_t row = 0; row < rows; ++row) {
-      const std::int64_t r = task.rows[static_cast<std::size_t>(row)];
-      const Look<T> look = look_of<T>(n, run.keys, run.values, nullptr, run.v, r);
+      const auto i = static_cast<std::size_t>(row);
+      const std::int64_t r = task.rows[i];
       const LookGradients<T> by{by_queries + row * a, run.by_keys + r * n.source * a,
                                 run.by_values + r * n.source * d, run.by_v + r * a};
-      vectorised<LookBackward<T>>(&look, run.queries + (first + row) * a,
-                                  run.weights + (first + row) * n.source,
-                                  by_contexts.get() + row * d, by_scores.get(), &by);
+      const T* const of_step = run.queries + (first + row) * a;
+      keys.with(i, r, of_step, [&]<class Of>(Of, const T* of_row, const T* query) {
+        const Look<T> look{n.source, a, d, of_row, run.values + r * n.source * d, nullptr, run.v};
+        vectorised<LookBackward<T, Of>>(&look, query, run.weights + (first + row) * n.source,
+                                        by_contexts.get() + row * d, by_scores.get(), &by);
+      });
     }
     run.query_weight.multiply(rows, by_queries, a, {g.get(), h}, g.get(), h);
   }

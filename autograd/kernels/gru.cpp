@@ -69,7 +69,8 @@ template <class T>
 void forward_task(const GruSequenceForward<T>& run, const StepTask& task) {
   const std::int64_t h = run.hidden;
   const std::unique_ptr<T[]> initial = rows_of(task, run.initial, h);
-  const auto recurrent = std::make_unique<T[]>(task.rows.size() * static_cast<std::size_t>(3 * h));
+  const auto recurrent =
+      std::make_unique_for_overwrite<T[]>(task.rows.size() * static_cast<std::size_t>(3 * h));
   // The rows that are at work at a step were the first of those at work before it.
   const T* previous = initial.get();
   for (std::int64_t s = 0; s < task.time(); ++s) {

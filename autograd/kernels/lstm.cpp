@@ -60,7 +60,8 @@ void forward_task(const LstmSequenceForward<T>& run, const StepTask& task) {
   const std::int64_t h = run.hidden;
   const std::unique_ptr<T[]> initial = rows_of(task, run.initial, h);
   const std::unique_ptr<T[]> initial_cell = rows_of(task, run.initial_cell, h);
-  const auto gates = std::make_unique<T[]>(task.rows.size() * static_cast<std::size_t>(4 * h));
+  const auto gates =
+      std::make_unique_for_overwrite<T[]>(task.rows.size() * static_cast<std::size_t>(4 * h));
   // The rows that are at work at a step were the first of those at work before it.
   const T* state = initial.get();
   const T* cell = initial_cell.get();

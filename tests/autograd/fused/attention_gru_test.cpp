@@ -81,6 +81,30 @@ TEST_CASE("the kernel computes what the composition says, forward and backward")
   }
 }
 
+TEST_CASE("queries and keys so large that their powers would overflow are looked at all the same") {
+  manual_seed(133);
+  const Sizes n{3, 2, 4, 2, 5, 3};
+  const Steps steps(n.batch, n.time);
+  std::vector<Tensor> in = leaves(n);
+  // Row 0: both large, and of opposite signs; row 1: the keys alone; row 2: neither at first.
+  const auto shifted = [](const Tensor& x, const Tensor& shift) {
+    return (x + shift).detach().requires_grad_();
+  };
+  in[1] = shifted(in[1] * 0, tensor({{1}, {0}, {0}}, DType::float64));
+  in[2] = shifted(in[2], tensor({{{-400}}, {{-400}}, {{0}}}, DType::float64));
+  in[4] = shifted(in[4] * 0, full({}, 200, DType::float64));
+  const Tensor fused = attention_gru(named(in, {}, steps), steps).output;
+  const Tensor defined = attention_gru_composition(named(in, {}, steps), steps).output;
+  CHECK(difference(fused, defined) < 1e-12);
+  const Tensor g = randn(fused.shape(), 0, 1, DType::float64);
+  const auto by_kernel = functional::pull_back({fused}, in, {g});
+  const auto by_composition = functional::pull_back({defined}, in, {g});
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    CAPTURE(i);
+    CHECK(difference(by_kernel[i], by_composition[i]) < 1e-12);
+  }
+}
+
 TEST_CASE("first and second derivatives agree with differences") {
   manual_seed(132);
   const Sizes n{2, 2, 3, 2, 2, 2};
