@@ -74,6 +74,7 @@ Dims index_of(std::int64_t i, const Shape& shape) {
 // An element of an input, in the memory where it can be moved.
 struct Element {
   double* place;
+  Storage* storage;
   std::size_t input;
   Dims index;
   double analytic;
@@ -90,7 +91,8 @@ std::vector<Element> elements_of(const std::vector<Tensor>& inputs,
       const Dims index = index_of(n, x.shape());
       double* place = x.raw<double>();
       for (std::size_t d = 0; d < x.rank(); ++d) place += index[d] * x.strides()[d];
-      elements.push_back({place, i, index, analytic[static_cast<std::size_t>(n)]});
+      elements.push_back(
+          {place, x.handle()->storage.get(), i, index, analytic[static_cast<std::size_t>(n)]});
     }
   }
   std::stable_sort(elements.begin(), elements.end(), [](const Element& a, const Element& b) {
@@ -111,23 +113,29 @@ std::vector<Element> elements_of(const std::vector<Tensor>& inputs,
 // nobody will see one.
 class Moved {
  public:
-  Moved(double* place, double value) : place_(place), before_(std::exchange(*place, value)) {}
+  Moved(const Element& element, double value)
+      : element_(element), before_(std::exchange(*element.place, value)) {
+    element.storage->moved();
+  }
   Moved(const Moved&) = delete;
   Moved& operator=(const Moved&) = delete;
-  ~Moved() { *place_ = before_; }
+  ~Moved() {
+    *element_.place = before_;
+    element_.storage->moved();
+  }
 
  private:
-  double* place_;
+  const Element& element_;
   double before_;
 };
 
 double central_difference(const TensorFunction& function, const std::vector<Tensor>& inputs,
-                          const std::vector<Tensor>& weights, double* place, double eps) {
-  const double h = eps * std::max(1.0, std::abs(*place));
-  const double above = *place + h;
-  const double below = *place - h;
+                          const std::vector<Tensor>& weights, const Element& element, double eps) {
+  const double h = eps * std::max(1.0, std::abs(*element.place));
+  const double above = *element.place + h;
+  const double below = *element.place - h;
   const auto values_at = [&](double value) {
-    const Moved moved(place, value);
+    const Moved moved(element, value);
     return unrecorded(function, inputs);
   };
   const std::vector<Tensor> upper = values_at(above);
@@ -199,11 +207,11 @@ GradcheckReport examine(const char* caller, const TensorFunction& function,
   std::vector<Tensor> weights;
   for (const Tensor& output : outputs) weights.push_back(weights_for(output, generator));
   const auto elements = elements_of(inputs, functional::pull_back(outputs, inputs, weights));
-  for (const auto& [place, input, index, analytic] : elements) {
-    const double numeric = central_difference(function, inputs, weights, place, options.eps);
+  for (const Element& x : elements) {
+    const double numeric = central_difference(function, inputs, weights, x, options.eps);
     // Written so that a NaN is a mismatch.
-    if (!(std::abs(analytic - numeric) <= options.atol + options.rtol * std::abs(numeric))) {
-      report.mismatches.push_back({input, index, analytic, numeric});
+    if (!(std::abs(x.analytic - numeric) <= options.atol + options.rtol * std::abs(numeric))) {
+      report.mismatches.push_back({x.input, x.index, x.analytic, numeric});
     }
   }
   if (!report.mismatches.empty()) {

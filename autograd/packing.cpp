@@ -4,42 +4,90 @@
 #include <mutex>
 #include <vector>
 
+#include "autograd/ops.h"
+
 namespace attune {
 namespace {
 
-// One view of a storage's elements as a matrix, and its packing once that was asked for.
-struct Entry {
-  std::int64_t offset, k, n, row, column;
-  std::shared_ptr<const PackedMatrix<float>> packing;
+// One view of a storage's elements as a matrix.
+struct View {
+  std::int64_t offset, rows, columns, row, column;
 
-  bool same_view(const Entry& other) const {
-    return offset == other.offset && k == other.k && n == other.n && row == other.row &&
-           column == other.column;
-  }
+  explicit View(const Tensor& x)
+      : offset(x.handle()->offset),
+        rows(x.size(0)),
+        columns(x.size(1)),
+        row(x.strides()[0]),
+        column(x.strides()[1]) {}
+  bool operator==(const View&) const = default;
 };
-using Entries = std::vector<Entry>;
+
+// A view, and its packing once that was asked for.
+struct Entry {
+  View view;
+  std::shared_ptr<const PackedMatrix<float>> packing;
+};
+
+// The elements of a tensor as they are now.
+class Unchanged {
+ public:
+  explicit Unchanged(const Tensor& x)
+      : x_(x), generation_(x.defined() ? x.handle()->storage->generation() : 0) {}
+
+  bool is(const Tensor& x) const {
+    if (!x.defined() || !x_.defined()) return x.defined() == x_.defined();
+    return x.handle()->storage == x_.handle()->storage &&
+           x.handle()->offset == x_.handle()->offset && x.shape() == x_.shape() &&
+           x.strides() == x_.strides() && x.handle()->storage->generation() == generation_;
+  }
+
+ private:
+  Tensor x_;
+  std::uint32_t generation_;
+};
+
+// The products of a table's rows with one view of a storage's elements as the weight.
+struct ProductsOfRows {
+  View weight;
+  Unchanged table, bias;
+  std::vector<std::int64_t> place_of;  // of each row among the products, -1 if it has none yet
+  Tensor products;                     // [room, out]
+  std::int64_t count = 0;
+};
+
+// What is kept with a storage.
+struct Kept {
+  std::vector<Entry> packings;
+  std::vector<std::shared_ptr<ProductsOfRows>> products;
+};
 
 // One lock for all storages: it is held for a look at a short list, or for a packing that two
-// threads would else both make.
+// threads would else both make. Products are made under a lock of their own, for they pack.
 std::mutex& mutex() {
   static std::mutex one;
   return one;
 }
+std::mutex& mutex_of_products() {
+  static std::mutex one;
+  return one;
+}
 
-Entry view_of(const Tensor& x) {
-  return {x.handle()->offset, x.size(0), x.size(1), x.strides()[0], x.strides()[1], nullptr};
+constexpr std::int64_t most_bytes_of_products = std::int64_t{64} << 20;
+
+Kept& kept_with(const Tensor& x) {
+  std::shared_ptr<void>& derived = x.handle()->storage->derived();
+  if (!derived) derived = std::make_shared<Kept>();
+  return *static_cast<Kept*>(derived.get());
 }
 
 // The view's entry among those kept with the elements, and whether it was there before.
 std::pair<Entry&, bool> find(const Tensor& matrix) {
-  std::shared_ptr<void>& derived = matrix.handle()->storage->derived();
-  if (!derived) derived = std::make_shared<Entries>();
-  Entries& entries = *static_cast<Entries*>(derived.get());
-  const Entry wanted = view_of(matrix);
+  std::vector<Entry>& entries = kept_with(matrix).packings;
+  const View wanted(matrix);
   const auto found = std::find_if(entries.begin(), entries.end(),
-                                  [&](const Entry& entry) { return entry.same_view(wanted); });
+                                  [&](const Entry& entry) { return entry.view == wanted; });
   if (found != entries.end()) return {*found, true};
-  return {entries.emplace_back(wanted), false};
+  return {entries.emplace_back(Entry{wanted, nullptr}), false};
 }
 
 template <class T>
@@ -75,6 +123,79 @@ std::shared_ptr<const PackedMatrix<float>> packed_if_reused(const Tensor& matrix
   const auto [entry, known] = find(matrix);
   if (known && !entry.packing) entry.packing = pack<float>(matrix);
   return entry.packing;
+}
+
+namespace {
+
+Tensor linear_or_product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return bias.defined() ? linear(x, weight, bias) : linear(x, weight);
+}
+
+// The products of that table that are kept with the weight; those of a table that changed since
+// make room for them.
+std::shared_ptr<ProductsOfRows> products_of(const Tensor& table, const Tensor& weight,
+                                            const Tensor& bias) {
+  const std::lock_guard lock(mutex());
+  auto& all = kept_with(weight).products;
+  const View view(weight);
+  for (const auto& each : all) {
+    if (each->weight == view && each->table.is(table) && each->bias.is(bias)) return each;
+  }
+  std::erase_if(all, [&](const auto& each) { return each->weight == view; });
+  return all.emplace_back(std::make_shared<ProductsOfRows>(ProductsOfRows{
+      view, Unchanged(table), Unchanged(bias),
+      std::vector<std::int64_t>(static_cast<std::size_t>(table.size(0)), -1), Tensor()}));
+}
+
+void add_products(ProductsOfRows& kept, const Tensor& products) {
+  const std::int64_t room = kept.products.defined() ? kept.products.size(0) : 0;
+  const std::int64_t count = kept.count + products.size(0);
+  if (count > room) {
+    const Tensor more = empty({std::max(count, 2 * room), products.size(1)}, products.dtype());
+    if (kept.count > 0) slice(more, 0, 0, kept.count).copy_(slice(kept.products, 0, 0, kept.count));
+    kept.products = more;
+  }
+  slice(kept.products, 0, kept.count, count).copy_(products);
+  kept.count = count;
+}
+
+}  // namespace
+
+Tensor linear_of_rows(const Tensor& table, const Tensor& ids, const Tensor& weight,
+                      const Tensor& bias) {
+  const NoGrad no_grad;
+  // What is kept with a storage must not hold it.
+  const auto shared = [&](const Tensor& x) {
+    return x.defined() && x.handle()->storage == weight.handle()->storage;
+  };
+  if (shared(table) || shared(bias)) {
+    return linear_or_product(embedding(table, ids), weight, bias);
+  }
+  const std::lock_guard lock(mutex_of_products());
+  const auto kept = products_of(table, weight, bias);
+  std::vector<std::int64_t> missing, places;
+  const std::vector<std::int64_t> rows = ids.to_vector<std::int64_t>();
+  for (const std::int64_t row : rows) {
+    std::int64_t& place = kept->place_of[static_cast<std::size_t>(row)];
+    if (place < 0) {
+      place = kept->count + static_cast<std::int64_t>(missing.size());
+      missing.push_back(row);
+    }
+    places.push_back(place);
+  }
+  const auto ids_of = [](const std::vector<std::int64_t>& values) {
+    return from_vector(values, {static_cast<std::int64_t>(values.size())});
+  };
+  if (!missing.empty()) {
+    const auto size = static_cast<std::int64_t>(item_size(table.dtype())) * weight.size(0);
+    if ((kept->count + static_cast<std::int64_t>(missing.size())) * size > most_bytes_of_products) {
+      for (const std::int64_t row : missing) kept->place_of[static_cast<std::size_t>(row)] = -1;
+      return linear_or_product(embedding(table, ids), weight, bias);
+    }
+    add_products(*kept, linear_or_product(embedding(table, ids_of(missing)), weight, bias));
+  }
+  if (rows.empty()) return empty({0, weight.size(0)}, table.dtype());
+  return embedding(slice(kept->products, 0, 0, kept->count), ids_of(places));
 }
 
 }  // namespace attune

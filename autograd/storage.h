@@ -60,15 +60,23 @@ class alignas(64) Storage : public RefCounted {
     ++version_;
     last_writer_ = op;
     last_write_ = site;
-    derived_.reset();
+    moved();
   }
   // What was computed from the elements and is worth keeping until they change: packing.h.
   std::shared_ptr<void>& derived() { return derived_; }
+  // Forgets that. To be called where elements are moved and will be put back, which is no change to
+  // those who saved them. How often elements moved in either way:
+  void moved() {
+    ++generation_;
+    derived_.reset();
+  }
+  std::uint32_t generation() const { return generation_; }
 
  private:
   explicit Storage(std::size_t bytes) : bytes_(bytes) {}
 
   std::uint32_t version_ = 0;
+  std::uint32_t generation_ = 0;
   std::size_t bytes_;
   const char* last_writer_ = nullptr;
   Site last_write_;

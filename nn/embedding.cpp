@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "autograd/packing.h"
+
 namespace attune::nn {
 
 Vectors::Vectors(Tensor whole) : vectors_(std::move(whole)) {}
@@ -18,7 +20,9 @@ Tensor Vectors::linear_of(const Steps& steps, const Tensor& weight, const Tensor
     return bias.defined() ? linear(x, weight, bias) : linear(x, weight);
   };
   if (!places_.defined()) return product(pack(vectors_, steps));
-  return embedding(product(vectors_), pack(places_, steps));
+  const Tensor of_steps = pack(places_, steps);
+  if (!grad_enabled()) return linear_of_rows(vectors_, of_steps, weight, bias);
+  return embedding(product(vectors_), of_steps);
 }
 
 Vectors Embedding::vectors(const Tensor& ids) const {
@@ -34,6 +38,7 @@ Vectors Embedding::vectors(const Tensor& ids) const {
     }
     places.push_back(place);
   }
+  if (!grad_enabled()) return {weight, ids};
   // To gather the results costs a part of computing them.
   if (2 * distinct.size() > places.size()) return forward(ids);
   const Shape count{static_cast<std::int64_t>(distinct.size())};

@@ -8,11 +8,13 @@ namespace attune::nn {
 
 // The vectors of a batch [batch, time, features]. Of embedded tokens it may hold each distinct one
 // but once, and where it stands: what is a function of one vector alone, such as its product with a
-// weight, is then computed once for every token that occurs, not for every place it occurs at.
+// weight, is then computed once for every token that occurs, not for every place it occurs at; and
+// where nothing is recorded, once for as long as nothing changes.
 class Vectors {
  public:
   Vectors(Tensor whole);  // [batch, time, features]
-  // distinct [count, features], places int64 [batch, time] within 0 .. count.
+  // distinct [count, features], or the whole table of an embedding; places int64 [batch, time]
+  // within 0 .. count.
   Vectors(Tensor distinct, Tensor places);
 
   std::int64_t batch() const { return places_.defined() ? places_.size(0) : vectors_.size(0); }

@@ -137,6 +137,10 @@ Encoded RecurrentEncoderDecoder::encode(const Tensor& source, const Tensor& leng
   encoded.state = initial_state(last, source.size(0));
   if (fixed_) encoded.memory.values = {ends_of_reading(last[0])};
   if (look_) encoded.memory = look_->prepare(states, padding_mask(lengths, source.size(1)));
+  // A decoder that goes step by step would read these weights at every step.
+  if (has_fused_states() && !grad_enabled()) {
+    encoded.memory.values = {linear(states, input_weights()[1])};
+  }
   return encoded;
 }
 
@@ -201,16 +205,22 @@ Step RecurrentEncoderDecoder::step_from(const Tensor& embedded, const DecoderSta
 
 Step RecurrentEncoderDecoder::step(const Tensor& previous, const DecoderState& state,
                                    const Memory& memory) const {
-  const Tensor embedded = dropout_.forward(target_embedding_.forward(previous));
-  if (!has_fused_states()) return step_from(embedded, state, memory);
+  const Vectors embedded = embed(target_embedding_, unsqueeze(previous, 1));
+  if (!has_fused_states()) return step_from(squeeze(embedded.whole(), 1), state, memory);
   const Steps one(previous.size(0), 1);
-  const AttentionGRUResult now = fused_states(unsqueeze(embedded, 1), one, state, memory);
+  const AttentionGRUResult now = fused_states(embedded, one, state, memory);
   const Tensor next = squeeze(unpack(now.output, one), 1);  // [batch, hidden]
   return {{next}, dropout_.forward(next), squeeze(unpack(now.weights, one), 1)};
 }
 
 bool RecurrentEncoderDecoder::has_fused_states() const {
   return gru_decoder_.size() == 1 && !after_ && look_ && look_->additive() != nullptr;
+}
+
+std::vector<Tensor> RecurrentEncoderDecoder::input_weights() const {
+  const Tensor& weight = gru_decoder_[0].weight_ih;
+  const std::int64_t own = target_embedding_.weight.size(1);
+  return split(weight, {own, weight.size(1) - own}, 1);
 }
 
 AttentionGRUResult RecurrentEncoderDecoder::fused_states(const Vectors& embedded,
@@ -220,11 +230,12 @@ AttentionGRUResult RecurrentEncoderDecoder::fused_states(const Vectors& embedded
   const Scope in("decoder");
   const GRUCell& cell = gru_decoder_[0];
   const AdditiveScore& score = *look_->additive();
-  const std::int64_t own = embedded.features(), of_context = cell.weight_ih.size(1) - own;
-  const std::vector<Tensor> columns = split(cell.weight_ih, {own, of_context}, 1);
+  const std::vector<Tensor> columns = input_weights();
   const Tensor input = embedded.linear_of(steps, columns[0], cell.bias_ih);  // [steps, 3 hidden]
+  const bool multiplied = memory.values[0].size(2) == 3 * hidden_;           // by encode()
+  const Tensor of_context = multiplied ? Tensor() : columns[1];
   return attention_gru({input, state[0], memory.keys[0], memory.values[0], score.query_weight,
-                        score.v, columns[1], cell.weight_hh, cell.bias_hh, squeeze(memory.mask, 1)},
+                        score.v, of_context, cell.weight_hh, cell.bias_hh, squeeze(memory.mask, 1)},
                        steps);
 }
 

@@ -71,6 +71,8 @@ class RecurrentEncoderDecoder : public EncoderDecoder {
   AttentionGRUResult fused_states(const Vectors& embedded, const Steps& steps,
                                   const DecoderState& state, const Memory& memory) const;
   bool has_fused_states() const;
+  // Of the first layer: W_ih by the columns for the embedding and for the context.
+  std::vector<Tensor> input_weights() const;
   // The same where nothing is looked at: sequences of the layers' units, one upon the other.
   Tensor sequences(const Vectors& embedded, const Steps& steps, const Encoded& encoded) const;
   bool has_sequences() const;

@@ -297,10 +297,13 @@ class MovedRun final : public OpObserver {
         elements[i] += static_cast<T>(distance) * direction.raw<T>()[i];
       }
     });
+    moved_->moved();
   }
 
   void put_back() {
-    if (moved_) std::copy(before_.begin(), before_.end(), moved_->data());
+    if (!moved_) return;
+    std::copy(before_.begin(), before_.end(), moved_->data());
+    moved_->moved();
     moved_ = nullptr;
   }
 

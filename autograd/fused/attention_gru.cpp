@@ -20,8 +20,8 @@ AttentionGRUResult attention_gru_composition(const AttentionGRUInputs& in, const
     Tensor weights = softmax(scores);
     if (in.mask.defined()) weights = masked_fill(weights, in.mask, 0);
     const Tensor context = squeeze(matmul(unsqueeze(weights, 1), in.values), 1);
-    h = gru_gates_composition(input + linear(context, in.context_weight),
-                              linear(h, in.weight, in.bias), h);
+    const Tensor seen = in.context_weight.defined() ? linear(context, in.context_weight) : context;
+    h = gru_gates_composition(input + seen, linear(h, in.weight, in.bias), h);
     states.push_back(unsqueeze(h, 1));
     looks.push_back(unsqueeze(weights.detach(), 1));
   }
@@ -42,11 +42,13 @@ void check(const AttentionGRUInputs& in, const Steps& steps, const Site& site) {
                                                           {"values", &in.values},
                                                           {"query_weight", &in.query_weight},
                                                           {"v", &in.v},
-                                                          {"context_weight", &in.context_weight},
                                                           {"weight", &in.weight},
                                                           {"bias", &in.bias}};
   for (const auto& [name, tensor] : others) {
     detail::check_same_dtype("attention_gru", first, Operand(*tensor, site));
+  }
+  if (in.context_weight.defined()) {
+    detail::check_same_dtype("attention_gru", first, Operand(in.context_weight, site));
   }
   const auto fail = [&](const char* name, const Tensor& tensor, const std::string& wanted) {
     misuse("attention_gru", site,
@@ -69,7 +71,11 @@ void check(const AttentionGRUInputs& in, const Steps& steps, const Site& site) {
   expect("keys", in.keys, {batch, n.source, n.attention});
   expect("values", in.values, {batch, n.source, n.features});
   expect("query_weight", in.query_weight, {n.attention, n.hidden});
-  expect("context_weight", in.context_weight, {3 * n.hidden, n.features});
+  if (in.context_weight.defined()) {
+    expect("context_weight", in.context_weight, {3 * n.hidden, n.features});
+  } else {
+    expect("values", in.values, {batch, n.source, 3 * n.hidden});
+  }
   expect("weight", in.weight, {3 * n.hidden, n.hidden});
   expect("bias", in.bias, {3 * n.hidden});
   if (!in.mask.defined()) return;
@@ -80,13 +86,16 @@ void check(const AttentionGRUInputs& in, const Steps& steps, const Site& site) {
   }
 }
 
+// The differentiable ones; the context's weight, the last, may be missing.
 std::vector<Tensor> listed(const AttentionGRUInputs& in) {
-  return {in.input, in.initial,        in.keys,   in.values, in.query_weight,
-          in.v,     in.context_weight, in.weight, in.bias};
+  std::vector<Tensor> all{in.input,        in.initial, in.keys,   in.values,
+                          in.query_weight, in.v,       in.weight, in.bias};
+  if (in.context_weight.defined()) all.push_back(in.context_weight);
+  return all;
 }
 
 AttentionGRUInputs named(const std::vector<Tensor>& x, const Tensor& mask) {
-  return {x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], mask};
+  return {x[0], x[1], x[2], x[3], x[4], x[5], x.size() > 8 ? x[8] : Tensor(), x[6], x[7], mask};
 }
 
 // The inputs as the kernels read them.
@@ -99,7 +108,7 @@ AttentionGRUInputs readable(const AttentionGRUInputs& in, const Tensor& mask) {
           whole(in.values),
           weight(in.query_weight),
           whole(in.v),
-          weight(in.context_weight),
+          in.context_weight.defined() ? weight(in.context_weight) : Tensor(),
           weight(in.weight),
           whole(in.bias),
           mask};
@@ -117,6 +126,13 @@ struct Trace {
 Trace empty_trace(const AttentionGruSizes& n, std::int64_t steps, DType dtype) {
   const auto of = [&](std::int64_t size) { return empty({steps, size}, dtype); };
   return {of(n.attention), of(n.source), of(n.features), of(4 * n.hidden), of(n.hidden)};
+}
+
+// The context's weight, or its transpose, as the kernels read it; null where there is none.
+template <class T>
+std::shared_ptr<const PackedMatrix<T>> packed_if_defined(const Tensor& weight, bool transposed) {
+  if (!weight.defined()) return nullptr;
+  return packed<T>(transposed ? transpose(weight) : weight);
 }
 
 std::vector<Tensor> attention_gru_backward_pass(const AttentionGRUInputs& in, const Trace& trace,
@@ -140,7 +156,7 @@ std::vector<Tensor> attention_gru_backward_pass(const AttentionGRUInputs& in, co
                                in.values.raw<T>(),
                                *packed<T>(in.query_weight),
                                in.v.raw<T>(),
-                               *packed<T>(in.context_weight),
+                               packed_if_defined<T>(in.context_weight, false).get(),
                                *packed<T>(in.weight),
                                in.initial.raw<T>(),
                                trace.queries.raw<T>(),
@@ -158,15 +174,16 @@ std::vector<Tensor> attention_gru_backward_pass(const AttentionGRUInputs& in, co
                                by_v.raw<T>()});
   });
   // The gradients of the weights are sums over all steps: one product for all of them.
-  return {by_input,
-          by_initial,
-          by_keys,
-          by_values,
-          matmul(transpose(by_queries), previous),
-          sum(by_v, {0}),
-          matmul(transpose(by_input), trace.contexts),
-          matmul(transpose(by_recurrent), previous),
-          sum(by_recurrent, {0})};
+  std::vector<Tensor> found{by_input,
+                            by_initial,
+                            by_keys,
+                            by_values,
+                            matmul(transpose(by_queries), previous),
+                            sum(by_v, {0}),
+                            matmul(transpose(by_recurrent), previous),
+                            sum(by_recurrent, {0})};
+  if (in.context_weight.defined()) found.push_back(matmul(transpose(by_input), trace.contexts));
+  return found;
 }
 
 std::vector<Saved> saved(const std::vector<Tensor>& tensors) {
@@ -194,7 +211,7 @@ AttentionGRUResult attention_gru(const AttentionGRUInputs& inputs, const Steps& 
         {steps.tasks(), n, in.input.raw<T>(), in.initial.raw<T>(), in.keys.raw<T>(),
          in.values.raw<T>(), mask.defined() ? mask.raw<bool>() : nullptr,
          *packed<T>(transpose(in.query_weight)), in.v.raw<T>(),
-         *packed<T>(transpose(in.context_weight)), *packed<T>(transpose(in.weight)),
+         packed_if_defined<T>(in.context_weight, true).get(), *packed<T>(transpose(in.weight)),
          in.bias.raw<T>(), trace.queries.raw<T>(), trace.weights.raw<T>(), trace.contexts.raw<T>(),
          trace.kept.raw<T>(), trace.output.raw<T>()});
   });

@@ -15,7 +15,8 @@ struct AttentionGRUInputs {
   Tensor values;          // [batch, source, features]
   Tensor query_weight;    // W [attention, hidden]
   Tensor v;               // [attention]
-  Tensor context_weight;  // [3 hidden, features]: what the context gives to the gates
+  Tensor context_weight;  // [3 hidden, features]: what the context gives to the gates; undefined
+                          // where the values, of 3 hidden features, are already multiplied by it
   Tensor weight;          // [3 hidden, hidden], with `bias` [3 hidden] as in gru.h
   Tensor bias;
   Tensor mask;  // bool [batch, source], true where not to look; undefined for none
@@ -30,7 +31,8 @@ struct AttentionGRUResult {
 //
 //     e_j = v . tanh(W h + keys_j),   weights = softmax(e),   context = weights values
 //
-// each step takes input + context_weight context for its gates' input. The real steps of all
+// each step takes input + context_weight context for its gates' input. (The product can be taken
+// before the mean, once for every value, where there are fewer values than steps to come.) The real steps of all
 // targets are `steps`, which run forwards. Error if the shapes do not fit.
 AttentionGRUResult attention_gru(const AttentionGRUInputs& inputs, const Steps& steps,
                                  Site site = Site::current());

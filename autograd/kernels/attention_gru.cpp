@@ -203,8 +203,12 @@ void forward_task(const AttentionGruForward<T>& run, const StepTask& task) {
                                        contexts + row * d);
       });
     }
-    run.context_weight.multiply(rows, contexts, d, {run.input + first * 3 * h, 3 * h}, input.get(),
-                                3 * h);
+    const T* const own = run.input + first * 3 * h;
+    if (run.context_weight) {
+      run.context_weight->multiply(rows, contexts, d, {own, 3 * h}, input.get(), 3 * h);
+    } else {
+      std::transform(own, own + rows * 3 * h, contexts, input.get(), std::plus<T>());
+    }
     run.weight.multiply(rows, state, h, {run.bias, 0}, recurrent.get(), 3 * h);
     gru_gates_forward<T>({rows, h, input.get(), recurrent.get(), state, run.kept + first * 4 * h,
                           run.output + first * h});
@@ -231,7 +235,11 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
     T* const by_queries = run.by_queries + first * a;
     gru_gates_backward<T>(
         {rows, h, previous, run.kept + first * 4 * h, by_input, by_recurrent, g.get()});
-    run.context_weight.multiply(rows, by_input, 3 * h, {}, by_contexts.get(), d);
+    if (run.context_weight) {
+      run.context_weight->multiply(rows, by_input, 3 * h, {}, by_contexts.get(), d);
+    } else {
+      std::copy_n(by_input, rows * d, by_contexts.get());
+    }
     run.weight.multiply(rows, by_recurrent, 3 * h, {g.get(), h}, g.get(), h);
     for (std::int64_t row = 0; row < rows; ++row) {
       const auto i = static_cast<std::size_t>(row);

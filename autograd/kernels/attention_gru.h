@@ -25,7 +25,7 @@ struct AttentionGruForward {
   const bool* mask;  // [batch, source], true where not to look; or null
   const PackedMatrix<T>& query_weight;    // [h, a]: the weights are transposed
   const T* v;                             // [a]
-  const PackedMatrix<T>& context_weight;  // [d, 3 h]
+  const PackedMatrix<T>* context_weight;  // [d, 3 h]; null if d is 3 h and it is the identity
   const PackedMatrix<T>& weight;          // [h, 3 h]
   const T* bias;                          // [3 h]
   T* queries;                             // [steps, a]
@@ -47,7 +47,7 @@ struct AttentionGruBackward {
   const T* values;
   const PackedMatrix<T>& query_weight;  // [a, h]
   const T* v;
-  const PackedMatrix<T>& context_weight;  // [3 h, d]
+  const PackedMatrix<T>* context_weight;  // [3 h, d]; null as above
   const PackedMatrix<T>& weight;          // [3 h, h]
   const T* initial;
   const T* queries;

@@ -46,3 +46,61 @@ TEST_CASE("products and layers see every change of their weights") {
     weight.add_(randn({40, 50}));
   }
 }
+
+TEST_CASE("products of a table's rows are what linear says, and see every change") {
+  manual_seed(224);
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    Tensor table = randn({9, 5}, 0, 1, dtype), weight = randn({4, 7}, 0, 1, dtype);
+    Tensor bias = randn({4}, 0, 1, dtype);
+    const Tensor view = slice(weight, 1, 1, 6), other = slice(weight, 1, 2, 7);
+    const auto check = [&](const Tensor& ids, const Tensor& of, const Tensor& b) {
+      const Tensor x = embedding(table, ids);
+      const Tensor expected = b.defined() ? linear(x, of, b) : linear(x, of);
+      CHECK(difference(linear_of_rows(table, ids, of, b), expected) < 1e-6);
+    };
+    const Tensor some = tensor({3, 1, 3, 8}, DType::int64), more = tensor({0, 1, 2}, DType::int64);
+    for (int round = 0; round < 4; ++round) {
+      for (const Tensor& ids : {some, more, some}) {
+        check(ids, view, bias);
+        check(ids, view, Tensor());
+        check(ids, other, bias);
+      }
+      if (round == 0) table.mul_(2);
+      if (round == 1) weight.mul_(2);
+      if (round == 2) bias.mul_(3);
+    }
+    check(zeros({0}, DType::int64), view, bias);
+    table = randn({9, 5}, 0, 1, dtype);
+    check(some, view, bias);
+    CHECK_FALSE(linear_of_rows(table, some, view.detach().requires_grad_(), bias).requires_grad());
+  }
+}
+
+TEST_CASE("products of rows are kept with the weight, and die with it") {
+  manual_seed(225);
+  const std::int64_t before = memory_stats().live_bytes;
+  {
+    const Tensor table = randn({100, 5}), weight = randn({400, 5});
+    const std::int64_t without = memory_stats().live_bytes;
+    linear_of_rows(table, tensor({3, 1}, DType::int64), weight, {});
+    CHECK(memory_stats().live_bytes == without + 2 * 400 * 4);
+    linear_of_rows(table, tensor({1, 3, 1}, DType::int64), weight, {});
+    CHECK(memory_stats().live_bytes == without + 2 * 400 * 4);
+    // Of one storage: what is kept with it must not hold it.
+    const Tensor both = randn({20, 5});
+    linear_of_rows(slice(both, 0, 0, 10), tensor({3}, DType::int64), slice(both, 0, 10, 20), {});
+  }
+  CHECK(memory_stats().live_bytes == before);
+}
+
+TEST_CASE("more products than there is room for are computed anew") {
+  manual_seed(226);
+  const Tensor table = randn({3000, 1}), weight = randn({8192, 1});
+  const Tensor ids = arange(0, 3000).to(DType::int64);
+  const std::int64_t before = memory_stats().live_bytes;
+  CHECK(linear_of_rows(table, ids, weight, {}).shape() == Shape{3000, 8192});
+  CHECK(memory_stats().live_bytes == before);
+  const Tensor few = tensor({2999, 0}, DType::int64);
+  CHECK(difference(linear_of_rows(table, few, weight, {}), linear(embedding(table, few), weight)) <
+        1e-6);
+}

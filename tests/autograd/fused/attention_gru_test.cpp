@@ -81,6 +81,29 @@ TEST_CASE("the kernel computes what the composition says, forward and backward")
   }
 }
 
+TEST_CASE("values that are already multiplied by the context's weight need none") {
+  manual_seed(134);
+  const Sizes n{3, 4, 5, 2, 3, 4};
+  const Tensor mask = padding(n);
+  const Steps steps = steps_of(n, true);
+  std::vector<Tensor> in = leaves(n);
+  const Tensor expected = attention_gru(named(in, mask, steps), steps).output;
+  in[3] = linear(in[3], in[6]).detach().requires_grad_();
+  in[6] = Tensor();
+  const Tensor fused = attention_gru(named(in, mask, steps), steps).output;
+  CHECK(difference(fused, expected) < 1e-12);
+  const Tensor defined = attention_gru_composition(named(in, mask, steps), steps).output;
+  const Tensor g = randn(fused.shape(), 0, 1, DType::float64);
+  std::vector<Tensor> wanted = in;
+  wanted.erase(wanted.begin() + 6);
+  const auto by_kernel = functional::pull_back({fused}, wanted, {g});
+  const auto by_composition = functional::pull_back({defined}, wanted, {g});
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    CAPTURE(i);
+    CHECK(difference(by_kernel[i], by_composition[i]) < 1e-12);
+  }
+}
+
 TEST_CASE("queries and keys so large that their powers would overflow are looked at all the same") {
   manual_seed(133);
   const Sizes n{3, 2, 4, 2, 5, 3};
@@ -124,6 +147,9 @@ TEST_CASE("shapes that do not fit are told by name") {
   in[6] = zeros({6, 5}, DType::float64);
   CHECK_THROWS_WITH_AS(attention_gru(named(in, {}, steps), steps),
                        doctest::Contains("context_weight is [6, 5], and must be [6, 2]"), Error);
+  in[6] = Tensor();
+  CHECK_THROWS_WITH_AS(attention_gru(named(in, {}, steps), steps),
+                       doctest::Contains("values is [2, 3, 2], and must be [2, 3, 6]"), Error);
   in = leaves({2, 2, 3, 2, 2, 2});
   CHECK_THROWS_WITH_AS(attention_gru(named(in, zeros({2, 3}), steps), steps),
                        doctest::Contains("the mask is float32"), Error);
