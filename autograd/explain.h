@@ -65,6 +65,7 @@ struct Explanation {
     std::optional<Statistics> value;     // known from a Recording, or to those who saved it
     std::optional<Statistics> gradient;  // that arrived; none if none did
     std::string elements;                // of a small tensor whose value is known
+    std::string gradient_elements;       // of a small gradient
   };
   struct Input {
     std::size_t node = none;  // that made it; none for a constant

@@ -86,7 +86,7 @@ void Explainer::describe(const Node& node) {
   described.line = line_of(source_of(node.site()), node.site().line());
   described.formula = formula_of(node);
   for (std::size_t k = 0; k < node.output_count(); ++k) {
-    described.outputs.push_back({node.output(k).shape, node.output(k).dtype, {}, {}, {}});
+    described.outputs.push_back({node.output(k).shape, node.output(k).dtype, {}, {}, {}, {}});
   }
   if (const Recording::Notes::Note* const note = notes_ ? notes_->of(node) : nullptr) {
     described.forward = note->seconds;
@@ -199,7 +199,9 @@ class Explainer::Tracer final : public BackwardObserver {
     result_.backward.push_back(place);
     for (std::size_t k = 0; k < gradients.size(); ++k) {
       if (!gradients[k].defined()) continue;
-      result_.nodes[place].outputs[k].gradient = statistics_of(gradients[k]);
+      Explanation::Value& output = result_.nodes[place].outputs[k];
+      output.gradient = statistics_of(gradients[k]);
+      output.gradient_elements = shown_elements(gradients[k]);
     }
     watch_.resume();
   }

@@ -224,6 +224,8 @@ TEST_CASE("a tensor of several elements is explained with the gradient 1 for eac
   const Explanation graph = explain(square(x));
   CHECK(op_node(graph, "square").outputs[0].gradient->mean == 1);
   CHECK(op_node(graph, "leaf").outputs[0].gradient->max == 4);
+  CHECK(op_node(graph, "square").outputs[0].gradient_elements == "[1. 1.]");
+  CHECK(op_node(graph, "leaf").outputs[0].gradient_elements == "[2. 4.]");
   CHECK(explain(square(x), {.backward = false}).backward.empty());
 }
 

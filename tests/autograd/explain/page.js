@@ -156,6 +156,7 @@
       expect(!text.includes("agrees"), "the check is there before it is asked for");
       $("#check").click();
       expect($("#details").textContent.includes("agrees"), "the check is not shown");
+      expect(all("#details table").pop().textContent.includes("add #"), "the check does not name the input it moved");
       expect(root.checks > 5 && root.failed === 0, "not all checks agree");
     } else {
       expect(text.includes("Not computed"), "nothing says that there is no check");
@@ -181,6 +182,11 @@
 
     // The backward pass, in the order of the engine: a node comes before its inputs.
     $("#next").click();
+    const [loss] = nodes.slice(-1);
+    const last = $("#details .step").textContent;
+    expect(last.includes("|g| 1 has arrived and gives |g| ") &&
+      last.includes(` to ${nodes[loss.inputs[0].node].title} #`), "the step does not tell of its gradients");
+    expect(all("#details pre.lines").pop().textContent === "1.0", "the gradient's elements are not shown");
     expect(title().startsWith(nodes[nodes.length - 1].op), "the pass does not begin at the end");
     expect($("#details .step").textContent.startsWith(`Step 1 of ${nodes.length}`), "the step is not told of");
     draw();
