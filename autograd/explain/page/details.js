@@ -129,7 +129,8 @@ function formulaOf(node) {
   const derivatives = (formula.derivatives || []).map(({by, rule}) =>
     element("div", {}, element("h4", {}, `derivative by ${by}`), source(rule)));
   const sides = element("div", {className: "sides"},
-    element("div", {}, element("h4", {}, "forward"), source(formula.forward)),
+    element("div", {}, element("h4", {}, formula.composition ? "forward, by the kernel" : "forward"),
+      source(formula.forward)),
     element("div", {}, ...derivatives));
   // Side by side, unless that would cut their lines off; a single line may wrap.
   const codes = [formula.forward, ...(formula.derivatives || []).map((d) => d.rule)];
@@ -137,10 +138,10 @@ function formulaOf(node) {
   const longest = lines.reduce((most, line) => Math.max(most, line.length), 0);
   const needed = Math.min(longest, lines.length === codes.length ? 28 : 60);
   sides.style.setProperty("--side", `${needed * 7.3 + 24}px`);
-  const parts = [sides];
-  if (formula.composition) {
-    parts.push(element("h4", {}, "equals, in ordinary ops"), source(formula.composition));
-  }
+  // What a fused op computes is easier to read in its composition than in the call of its kernel.
+  const parts = formula.composition
+    ? [element("h4", {}, "forward, in the ordinary ops that it equals"), source(formula.composition), sides]
+    : [sides];
   const whole = element("details", {}, element("summary", {}, `${formula.file}:${formula.line}, the whole definition`));
   whole.append(source(formula.definition));
   return element("div", {}, ...parts, whole);

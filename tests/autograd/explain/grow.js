@@ -1,5 +1,6 @@
 // Runs before the page's own script, and makes a graph of thousands of nodes of that of
 // attention.html: 150 steps that share the leaves, each of which asks with what the one before found.
+// Its tanh is given out as a fused op.
 
 const parse = JSON.parse;
 JSON.parse = (text) => {
@@ -9,6 +10,8 @@ JSON.parse = (text) => {
   const leaves = graph.nodes.filter(isLeaf);
   const ops = graph.nodes.filter((node) => !isLeaf(node));
   const query = graph.nodes.findIndex((node) => node.label === "query");
+  const tanh = ops.find((node) => graph.texts[node.op] === "tanh");
+  graph.formulas[tanh.formula].composition = "the composition of tanh";
   const square = ops.find((node) => graph.texts[node.op] === "square");
   const found = ops.indexOf(graph.nodes[square.inputs[0].node]);
   const nodes = leaves.map((leaf) => ({...leaf, scope: []}));

@@ -100,6 +100,10 @@
     key("Enter", $("#search"));
     expect(title().startsWith("tanh #"), "a node of the last step is not found");
     const tanh = view.selected;
+    const codes = all("#details pre").map((pre) => pre.textContent);
+    const composition = codes.indexOf("the composition of tanh");
+    expect(composition >= 0 && composition < codes.findIndex((code) => code.includes("return tanh(x);")),
+      "a fused op does not begin with what it equals");
     $("#progress").value = tanh.step + 1;
     $("#progress").dispatchEvent(new Event("input"));
     expect(current() === tanh, "the pass does not go to a step");
