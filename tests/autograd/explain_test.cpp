@@ -229,6 +229,23 @@ TEST_CASE("a tensor of several elements is explained with the gradient 1 for eac
   CHECK(explain(square(x), {.backward = false}).backward.empty());
 }
 
+TEST_CASE("the columns of the text stand below each other, however long a name is") {
+  const Tensor x = made_leaf({1, 2});
+  const std::string name = "encoder.layers.0.self_attn.in_proj_weight";
+  const std::string text = explain(sum(exp(x)), {.title = "t", .names = {{name, x}}}).text();
+  const std::size_t header = text.find("  node ");
+  REQUIRE(header != std::string::npos);
+  const std::size_t column = text.find("called at", header) - header;
+  std::size_t rows = 0;
+  for (std::size_t at = text.find("\n  #"); at != std::string::npos;
+       at = text.find("\n  #", at + 1)) {
+    CHECK(text.find("explain_test.cpp", at) - (at + 1) == column);
+    ++rows;
+  }
+  CHECK(rows == 3);
+  CHECK(text.find(" \n") == std::string::npos);
+}
+
 TEST_CASE("text and DOT show every node, edge and scope") {
   const Tensor x = made_leaf({1, 2});
   Tensor y;
