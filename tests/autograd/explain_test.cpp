@@ -246,6 +246,30 @@ TEST_CASE("the columns of the text stand below each other, however long a name i
   CHECK(text.find(" \n") == std::string::npos);
 }
 
+TEST_CASE("many leaves that several scopes share get a scope of their own") {
+  using Names = std::vector<std::string>;
+  for (const std::size_t count : {4u, 5u}) {
+    const Tensor own = made_leaf({3, 4});
+    std::vector<Tensor> weights;
+    for (std::size_t i = 0; i < count; ++i) weights.push_back(made_leaf({1, 2}));
+    Tensor x = own;
+    {
+      const Scope model("model");
+      for (const char* const name : {"first", "second"}) {
+        const Scope step(name);
+        for (const Tensor& weight : weights) x = x * weight;
+      }
+    }
+    const Explanation graph = explain(sum(x));
+    CHECK(graph.nodes[0].scope == Names{"model", "first"});
+    for (std::size_t i = 1; i <= count; ++i) {
+      REQUIRE(graph.nodes[i].op == "leaf");
+      CHECK(graph.nodes[i].scope ==
+            (count == 5 ? Names{"model", "shared parameters"} : Names{"model"}));
+    }
+  }
+}
+
 TEST_CASE("text and DOT show every node, edge and scope") {
   const Tensor x = made_leaf({1, 2});
   Tensor y;

@@ -14,7 +14,7 @@ function textWidth(string, font) {
   return textWidths.get(key);
 }
 
-const layout = {between: 22, margin: 14, head: 26, layerGap: 30, portGap: 10, pointWidth: 6, mostPoints: 20000};
+const layout = {between: 22, margin: 14, head: 26, layerGap: 30, portGap: 10, mostInRow: 6, pointWidth: 6, mostPoints: 20000};
 
 function clipped(string, length) {
   return string.length > length ? string.slice(0, length - 1) + "…" : string;
@@ -74,6 +74,9 @@ function assignLayers(items) {
     const below = [...item.targets].filter((target) => target.place > item.place);
     if (below.length) item.layer = Math.min(...below.map((target) => target.layer)) - 1;
   }
+  // Many that nothing here joins stand in rows, not in one.
+  const lone = order.filter((item) => !item.sources.size && !item.targets.size);
+  lone.forEach((item, i) => { item.layer = Math.floor(i / layout.mostInRow); });
   return order;
 }
 
