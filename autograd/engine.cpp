@@ -104,8 +104,10 @@ Tensor fit(Tensor gradient, const Node::Output& wanted) {
 void BackwardPass::give(const Edge& edge, Tensor gradient) {
   if (!gradient.defined() || !wants(edge)) return;
   if (anomaly_mode() && running_node()) {
-    check_finite(gradient, "backward: the gradient made by " + running_node()->describe(),
-                 came_in_);
+    std::vector<Tensor> saved;
+    for (SavedTensor& one : running_node()->saved()) saved.push_back(std::move(one.tensor));
+    check_finite(gradient, "backward: the gradient made by " + running_node()->describe(), came_in_,
+                 saved);
   }
   gradient = fit(std::move(gradient), edge.node->output(edge.output));
   if (observer_) observer_->gave(edge, gradient);
@@ -328,23 +330,34 @@ std::string contents(const Tensor& tensor, const Shape& of_place, std::size_t pl
   return text;
 }
 
+// A sentence about the contents of all `tensors`; empty if there are none.
+std::string tell(const char* begin, std::span<const Tensor> tensors, const Shape& of_place,
+                 std::size_t place) {
+  std::string text;
+  for (const Tensor& tensor : tensors) {
+    if (!tensor.defined()) continue;
+    text += text.empty() ? begin : ", ";
+    text += contents(tensor, of_place, place);
+  }
+  return text.empty() ? "" : text + ".";
+}
+
 }  // namespace
 
-void check_finite(const Tensor& value, std::string_view what, std::span<const Tensor> went_in) {
+void check_finite(const Tensor& value, std::string_view what, std::span<const Tensor> went_in,
+                  std::span<const Tensor> saved) {
   if (!value.defined() || !is_floating(value.dtype())) return;
   const std::vector<double> elements = value.detach().to_vector<double>();
   const auto bad = std::find_if_not(elements.begin(), elements.end(),
                                     [](double element) { return std::isfinite(element); });
   if (bad == elements.end()) return;
-  std::string in;
-  for (const Tensor& tensor : went_in) {
-    if (!tensor.defined()) continue;
-    in += in.empty() ? " What went in: " : ", ";
-    in += contents(tensor, value.shape(), static_cast<std::size_t>(bad - elements.begin()));
-  }
-  throw Error(fmt::format("{} is {} at element {} of {} (shape {}).{}", what, *bad,
-                          bad - elements.begin(), elements.size(), to_string(value.shape()),
-                          in.empty() ? "" : in + "."));
+  const auto place = static_cast<std::size_t>(bad - elements.begin());
+  // The sign of a NaN says nothing.
+  throw Error(fmt::format("{} is {} at element {} of {} (shape {}).{}{}", what,
+                          std::isnan(*bad) ? "nan" : fmt::format("{}", *bad), place,
+                          elements.size(), to_string(value.shape()),
+                          tell(" What went in: ", went_in, value.shape(), place),
+                          tell(" What had been saved: ", saved, value.shape(), place)));
 }
 
 }  // namespace attune

@@ -46,8 +46,9 @@ class [[nodiscard]] AnomalyMode {
 };
 bool anomaly_mode();
 // Throws if a value has an element that is not finite; `what` begins the sentence, and what went in
-// ends it.
-void check_finite(const Tensor& value, std::string_view what, std::span<const Tensor> went_in = {});
+// and what the rule had saved end it.
+void check_finite(const Tensor& value, std::string_view what, std::span<const Tensor> went_in = {},
+                  std::span<const Tensor> saved = {});
 
 // Sees a backward pass as it goes.
 class BackwardObserver {

@@ -65,6 +65,7 @@ struct Explanation {
     std::optional<Statistics> value;     // known from a Recording, or to those who saved it
     std::optional<Statistics> gradient;  // that arrived; none if none did
     std::string elements;                // of a small tensor whose value is known
+    std::string gradient_elements;       // of a small gradient
   };
   struct Input {
     std::size_t node = none;  // that made it; none for a constant
@@ -92,12 +93,14 @@ struct Explanation {
   };
   struct Node {
     std::uint64_t number = 0;
-    std::string op;                  // "leaf" for a tensor that the user made
-    std::string label;               // a leaf's name, if the options have one
-    std::vector<std::string> scope;  // the outermost first; of a leaf, where it is used
-    std::string site;                // "my_model.cpp:42"
-    std::string line;                // the text there, if the file can be read
-    std::size_t formula = none;      // its place in `formulas`
+    std::string op;     // "leaf" for a tensor that the user made
+    std::string label;  // a leaf's name, if the options have one
+    // The outermost first; of a leaf, where it is used, within "shared parameters" where many are
+    // used in several scopes.
+    std::vector<std::string> scope;
+    std::string site;            // "my_model.cpp:42"
+    std::string line;            // the text there, if the file can be read
+    std::size_t formula = none;  // its place in `formulas`
     std::vector<Input> inputs;
     std::vector<Value> outputs;
     std::vector<Saved> saved;

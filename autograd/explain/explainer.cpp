@@ -86,7 +86,7 @@ void Explainer::describe(const Node& node) {
   described.line = line_of(source_of(node.site()), node.site().line());
   described.formula = formula_of(node);
   for (std::size_t k = 0; k < node.output_count(); ++k) {
-    described.outputs.push_back({node.output(k).shape, node.output(k).dtype, {}, {}, {}});
+    described.outputs.push_back({node.output(k).shape, node.output(k).dtype, {}, {}, {}, {}});
   }
   if (const Recording::Notes::Note* const note = notes_ ? notes_->of(node) : nullptr) {
     described.forward = note->seconds;
@@ -169,9 +169,12 @@ void Explainer::describe_saved() {
   }
 }
 
-// A leaf is shown where it is used: in the innermost scope that holds all its uses.
+// A leaf is shown where it is used: in the innermost scope that holds all its uses. Where many are
+// used in several scopes, such as the steps of a decoder, they get a scope of their own.
 void Explainer::place_leaves() {
+  constexpr std::size_t many = 5;
   std::vector<bool> placed(result_.nodes.size());
+  std::set<std::size_t> shared;
   for (const Explanation::Node& node : result_.nodes) {
     for (const Explanation::Input& input : node.inputs) {
       if (input.node == Explanation::none || result_.nodes[input.node].op != "leaf") continue;
@@ -181,9 +184,18 @@ void Explainer::place_leaves() {
       } else {
         const auto end =
             std::mismatch(scope.begin(), scope.end(), node.scope.begin(), node.scope.end());
+        if (end.first != scope.end() || end.second != node.scope.end()) shared.insert(input.node);
         scope.erase(end.first, scope.end());
       }
       placed[input.node] = true;
+    }
+  }
+  std::map<std::vector<std::string>, std::vector<std::size_t>> by_scope;
+  for (const std::size_t place : shared) by_scope[result_.nodes[place].scope].push_back(place);
+  for (const auto& [scope, places] : by_scope) {
+    if (places.size() < many) continue;
+    for (const std::size_t place : places) {
+      result_.nodes[place].scope.emplace_back("shared parameters");
     }
   }
 }
@@ -199,7 +211,9 @@ class Explainer::Tracer final : public BackwardObserver {
     result_.backward.push_back(place);
     for (std::size_t k = 0; k < gradients.size(); ++k) {
       if (!gradients[k].defined()) continue;
-      result_.nodes[place].outputs[k].gradient = statistics_of(gradients[k]);
+      Explanation::Value& output = result_.nodes[place].outputs[k];
+      output.gradient = statistics_of(gradients[k]);
+      output.gradient_elements = shown_elements(gradients[k]);
     }
     watch_.resume();
   }

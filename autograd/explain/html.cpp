@@ -155,6 +155,8 @@ class Writer {
     write_statistics("value", output.value);
     write_statistics("gradient", output.gradient);
     if (!output.elements.empty()) json_.field("elements", output.elements);
+    if (!output.gradient_elements.empty())
+      json_.field("gradientElements", output.gradient_elements);
     json_.end('}');
   }
 

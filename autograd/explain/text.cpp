@@ -31,12 +31,26 @@ std::string title_of(const Explanation::Node& node) {
   return node.label.empty() ? node.op : fmt::format("{} {}", node.op, node.label);
 }
 
-std::string row_of(const Explanation& graph, const Explanation::Node& node) {
+// How wide the columns are whose texts are of any length.
+struct Widths {
+  std::size_t title = 12, shape = 8;
+
+  explicit Widths(const Explanation& graph) {
+    for (const Explanation::Node& node : graph.nodes) {
+      title = std::max(title, title_of(node).size());
+      shape = std::max(shape, to_string(node.outputs.front().shape).size());
+    }
+  }
+};
+
+std::string row_of(const Explanation& graph, const Explanation::Node& node, const Widths& widths) {
   const Explanation::Value& first = node.outputs.front();
-  return fmt::format("  #{:<6} {:<24} {:<16} {:>10} {:>10} {:>10} {:>9} {:>9}  {}  {}\n",
-                     node.number, title_of(node), to_string(first.shape), norm_of(first.value),
-                     norm_of(first.gradient), node.saved_bytes, milliseconds(node.forward),
-                     milliseconds(node.backward), node.site, inputs_of(graph, node));
+  const std::string inputs = inputs_of(graph, node);
+  return fmt::format("  #{:<6} {:<{}} {:<{}} {:>10} {:>10} {:>10} {:>9} {:>9}  {}{}{}\n",
+                     node.number, title_of(node), widths.title, to_string(first.shape),
+                     widths.shape, norm_of(first.value), norm_of(first.gradient), node.saved_bytes,
+                     milliseconds(node.forward), milliseconds(node.backward), node.site,
+                     inputs.empty() ? "" : "  ", inputs);
 }
 
 std::string joined(const std::vector<std::string>& scope) {
@@ -89,16 +103,17 @@ std::string Explanation::text() const {
   std::string text = fmt::format("{}: {} nodes, {} elements in leaves, {} bytes saved\n", title,
                                  nodes.size(), parameters, saved);
   if (!note.empty()) text += note + '\n';
-  text += fmt::format("  {:<7} {:<24} {:<16} {:>10} {:>10} {:>10} {:>9} {:>9}  {}\n", "node", "op",
-                      "shape", "|value|", "|gradient|", "saved B", "ms", "back ms",
-                      "called at, inputs");
+  const Widths widths(*this);
+  text += fmt::format("  {:<7} {:<{}} {:<{}} {:>10} {:>10} {:>10} {:>9} {:>9}  {}\n", "node", "op",
+                      widths.title, "shape", widths.shape, "|value|", "|gradient|", "saved B", "ms",
+                      "back ms", "called at, inputs");
   const std::vector<std::string>* scope = nullptr;
   for (const Explanation::Node& node : nodes) {
     if (scope == nullptr || *scope != node.scope) {
       text += node.scope.empty() ? "(no scope)\n" : joined(node.scope) + '\n';
       scope = &node.scope;
     }
-    text += row_of(*this, node);
+    text += row_of(*this, node, widths);
   }
   return text;
 }

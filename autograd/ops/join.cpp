@@ -17,6 +17,18 @@ std::vector<Operand> operands(const std::vector<Tensor>& tensors, const Site& si
   return result;
 }
 
+// A picture that marks the sizes that differ, but for that of the joined dimension.
+std::string draw_unequal(const Shape& a, const Shape& b, std::size_t joined_dim) {
+  if (a.size() != b.size()) return draw_difference(a, b);
+  Dims marks;
+  for (std::size_t d = 0; d < a.size(); ++d) {
+    if (d != joined_dim && a[d] != b[d]) {
+      marks.push_back(static_cast<std::int64_t>(d) - static_cast<std::int64_t>(a.size()));
+    }
+  }
+  return draw_clash(a, marks, b, marks);
+}
+
 void check_joinable(const char* op, const std::vector<Tensor>& tensors, std::size_t joined_dim,
                     const Site& site) {
   const Tensor& first = tensors.front();
@@ -26,10 +38,15 @@ void check_joinable(const char* op, const std::vector<Tensor>& tensors, std::siz
       shape[joined_dim] = first.shape()[joined_dim];
     }
     if (shape != first.shape() || tensors[i].dtype() != first.dtype()) {
+      const bool shapes_clash = shape != first.shape();
       misuse(op, site,
              fmt::format("tensor {} is {} {}, which does not fit the first, {} {}", i,
                          name(tensors[i].dtype()), to_string(tensors[i].shape()),
-                         name(first.dtype()), to_string(first.shape())));
+                         name(first.dtype()), to_string(first.shape())),
+             !shapes_clash            ? "Convert one of them with .to()."
+             : joined_dim == max_rank ? "All sizes must be equal."
+                                      : "All sizes but that of the joined dimension must be equal.",
+             shapes_clash ? draw_unequal(tensors[i].shape(), first.shape(), joined_dim) : "");
     }
   }
 }

@@ -27,7 +27,8 @@ void add_options(CLI::App& app, Options& options) {
                  "of scores, or all")
       ->check(CLI::IsMember({"reverse", "copy", "scores", "all"}))
       ->capture_default_str();
-  app.add_flag("--quick", options.quick, "Strings backwards only, one seed, fewer updates");
+  app.add_flag("--quick", options.quick,
+               "One seed and fewer updates; without --part, strings backwards only");
   app.add_option("--hidden", options.hidden, "Hidden size of the models compared by length")
       ->check(CLI::Range(8, 1024))
       ->capture_default_str();
@@ -44,7 +45,7 @@ void add_options(CLI::App& app, Options& options) {
 Plan plan_of(const Options& options) {
   Plan plan;
   const bool all = options.part == "all" && !options.quick;
-  plan.reverse = all || options.quick || options.part == "reverse";
+  plan.reverse = options.part == "all" || options.part == "reverse";
   plan.copy = all || options.part == "copy";
   plan.scores = all || options.part == "scores";
   plan.hidden = options.hidden;

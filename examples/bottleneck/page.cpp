@@ -27,13 +27,15 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 svg { width: 100%; height: auto; display: block; } figure { margin: 1.5rem 0; }
 figcaption { font-weight: 600; } .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; font-size: .9rem; }
 .legend i { display: inline-block; width: 1.1rem; height: .25rem; margin-right: .4rem; vertical-align: middle; }
-.scroll { overflow-x: auto; margin: 1.5rem 0; } table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+.scroll { overflow-x: auto; margin: 1.5rem 0; } table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .5rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 text { font: 13px system-ui, sans-serif; fill: var(--dim); }
+@media (max-width: 600px) { text { font-size: 17px; } .every-other { display: none; }
+  th:first-child, td:first-child { white-space: normal; min-width: 6rem; position: sticky; left: 0; background: var(--paper); } }
 )";
 
-constexpr double width = 760, height = 360, left = 58, right = 14, top = 12, bottom = 46;
+constexpr double width = 760, height = 360, left = 58, right = 24, top = 12, bottom = 46;
 constexpr int colours = 5;
 
 // Where numbers lie in the picture.
@@ -96,9 +98,12 @@ std::string axes(const Chart& chart, const Frame& frame) {
         left, width - right, frame.y(value), frame.y(value), left - 8, frame.y(value) + 4,
         percent ? fmt::format("{:.0f} %", 100 * value) : fmt::format("{:.4g}", value));
   }
+  bool every_other = false;  // for narrow screens, which leave these out
   for (const double tick : frame.ticks()) {
-    svg += fmt::format(R"x(<text x="{:.1f}" y="{}" text-anchor="middle">{:g}</text>)x",
-                       frame.x(tick), height - bottom + 20, tick);
+    svg += fmt::format(R"x(<text x="{:.1f}" y="{}" text-anchor="middle"{}>{:g}</text>)x",
+                       frame.x(tick), height - bottom + 20,
+                       every_other ? R"x( class="every-other")x" : "", tick);
+    every_other = !every_other;
   }
   return svg + fmt::format(R"x(<text x="{}" y="{}" text-anchor="middle">{}</text>)x",
                            (left + width - right) / 2, height - 6, escaped(chart.x_label));

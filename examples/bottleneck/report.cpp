@@ -106,7 +106,7 @@ Chart lengths_chart(const Runs& runs, const char* title) {
 }
 
 Chart learning_chart(const Runs& runs) {
-  Chart chart{"As they learn", "updates", "letters right", {}};
+  Chart chart{"Letters right, as they learn", "updates", "letters right", {}};
   for (const auto& group : runs.groups()) {
     Series series{group[0].name, {}};
     for (std::size_t i = 0; i < group[0].looks.size(); ++i) {
@@ -190,8 +190,8 @@ class Report {
   }
 
   void by_length(Task task, Runs& runs, const char* title) {
-    fmt::print("{}: {} updates of 64 strings of 2 to 40 letters, {} seeds\n", title, plan_.updates,
-               plan_.seeds);
+    fmt::print("{}: {} updates of 64 strings of 2 to 40 letters, {} seed{}\n", title, plan_.updates,
+               plan_.seeds, plan_.seeds == 1 ? "" : "s");
     Budget budget;
     budget.task = task;
     budget.updates = plan_.updates;

@@ -38,12 +38,17 @@ Evaluation evaluation_from(const Json& json) {
   return valid;
 }
 
+Json number_or_text(const std::string& text) {
+  std::string digits = text;
+  std::erase(digits, ',');
+  const Json number = Json::parse(digits, nullptr, false);
+  return number.is_number() ? number : Json(text);
+}
+
 // What a validation adds to a record.
 void add_validation(Json& json, const Record& record) {
   json["valid"] = to_object(*record.valid);
   json["best"] = record.best;
-  json["gradient_norms"] = Json::object();
-  for (const auto& [layer, norm] : record.layers) json["gradient_norms"][layer] = norm;
   json["samples"] = Json::array();
   for (const Sample& sample : record.samples) {
     json["samples"].push_back({{"source", sample.source},
@@ -56,10 +61,6 @@ void add_validation(Json& json, const Record& record) {
 void read_validation(const Json& json, Record& record) {
   record.valid = evaluation_from(json.at("valid"));
   json.at("best").get_to(record.best);
-  const Json& norms = json.at("gradient_norms");
-  for (const auto& [layer, norm] : norms.items()) {
-    record.layers.emplace_back(layer, number_in(norms, layer.c_str()));
-  }
   for (const Json& sample : json.at("samples")) {
     record.samples.push_back({sample.at("source"), sample.at("target"), sample.at("answer"),
                               sample.at("right").get<bool>()});
@@ -75,6 +76,8 @@ std::string to_json(const Record& record) {
                {"learning_rate", record.learning_rate},
                {"tokens_per_second", record.tokens_per_second},
                {"gradient_norm", record.gradient_norm}};
+  json["gradient_norms"] = Json::object();
+  for (const auto& [layer, norm] : record.layers) json["gradient_norms"][layer] = norm;
   if (record.valid) add_validation(json, record);
   return written(json);
 }
@@ -88,6 +91,10 @@ std::optional<Record> record_from(std::string_view text) try {
   record.learning_rate = number_in(json, "learning_rate");
   record.tokens_per_second = number_in(json, "tokens_per_second");
   record.gradient_norm = number_in(json, "gradient_norm");
+  const Json norms = json.value("gradient_norms", Json::object());
+  for (const auto& [layer, norm] : norms.items()) {
+    record.layers.emplace_back(layer, number_in(norms, layer.c_str()));
+  }
   if (json.contains("valid")) read_validation(json, record);
   return record;
 } catch (const Json::exception&) {
@@ -96,7 +103,7 @@ std::optional<Record> record_from(std::string_view text) try {
 
 std::string to_json(const std::vector<std::pair<std::string, std::string>>& texts) {
   Json json = Json::object();
-  for (const auto& [name, text] : texts) json[name] = text;
+  for (const auto& [name, text] : texts) json[name] = number_or_text(text);
   return written(json, 2) + '\n';
 }
 

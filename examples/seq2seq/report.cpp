@@ -180,7 +180,7 @@ std::string settings(const Report& report) {
     rows += fmt::format("<tr><td>{}</td><td><code>{}</code></td></tr>\n", escaped(name),
                         escaped(value));
   }
-  return fmt::format("<h2>Settings</h2>\n<table class=\"settings\">{}</table>\n", rows);
+  return fmt::format("<h2>Settings</h2>\n<div class=\"settings\"><table>{}</table></div>\n", rows);
 }
 
 }  // namespace

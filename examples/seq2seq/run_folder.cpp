@@ -7,6 +7,7 @@
 
 #include "autograd/error.h"
 #include "examples/seq2seq/files.h"
+#include "nn/gradient_report.h"
 
 namespace seq2seq {
 namespace {
@@ -45,7 +46,8 @@ void RunFolder::begin(std::int64_t step) {
   replace_file(file(config_name), to_json(report_.settings));
 }
 
-void RunFolder::add(const attune::nn::StepReport& step, double seconds) {
+void RunFolder::add(const attune::nn::StepReport& step, double seconds,
+                    const attune::nn::Module& model) {
   if (!on()) return;
   ++steps_;
   tokens_ += step.tokens;
@@ -53,10 +55,10 @@ void RunFolder::add(const attune::nn::StepReport& step, double seconds) {
   norm_ += step.gradient_norm;
   stepping_ += step.seconds;
   last_ = step;
-  if (step.step % interval_ == 0) close_record(seconds);
+  if (step.step % interval_ == 0) close_record(seconds, model);
 }
 
-void RunFolder::close_record(double seconds) {
+void RunFolder::close_record(double seconds, const attune::nn::Module& model) {
   if (steps_ == 0) return;
   const auto steps = static_cast<double>(steps_);
   Record record;
@@ -66,25 +68,27 @@ void RunFolder::close_record(double seconds) {
   record.learning_rate = last_.learning_rate;
   record.tokens_per_second = stepping_ > 0 ? static_cast<double>(tokens_) / stepping_ : 0;
   record.gradient_norm = norm_ / steps;
-  report_.records.push_back(record);
+  for (const attune::nn::LayerGradient& layer : attune::nn::gradient_report(model).layers) {
+    record.layers.emplace_back(layer.layer, layer.norm);
+  }
+  report_.records.push_back(std::move(record));
   steps_ = tokens_ = 0;
   loss_ = norm_ = stepping_ = 0;
 }
 
 void RunFolder::add(const attune::nn::Validation& validation, double seconds,
-                    std::vector<std::pair<std::string, double>> layers,
-                    std::vector<Sample> samples) {
+                    const attune::nn::Module& model, std::vector<Sample> samples) {
   if (!on()) return;
-  close_record(seconds);
+  close_record(seconds, model);
   Record& record = report_.records.back();
   record.valid = validation.evaluation;
   record.best = validation.best;
-  record.layers = std::move(layers);
   record.samples = std::move(samples);
 }
 
-void RunFolder::conclude(std::vector<std::string> sentences, double seconds) {
-  close_record(seconds);
+void RunFolder::conclude(std::vector<std::string> sentences, double seconds,
+                         const attune::nn::Module& model) {
+  close_record(seconds, model);
   report_.remarks = std::move(sentences);
 }
 

@@ -32,24 +32,26 @@ class RunFolder {
   // that cannot be done.
   void begin(std::int64_t step);
 
-  // What happens in training, of which `seconds` have passed since its very beginning.
-  void add(const attune::nn::StepReport& step, double seconds);
+  // What happens in training of `model`, of which `seconds` have passed since its very beginning.
+  void add(const attune::nn::StepReport& step, double seconds, const attune::nn::Module& model);
   void add(const attune::nn::Validation& validation, double seconds,
-           std::vector<std::pair<std::string, double>> layers, std::vector<Sample> samples);
+           const attune::nn::Module& model, std::vector<Sample> samples);
   // Where the newest model looks: sources and their translations.
   void show(std::vector<std::pair<std::string, attune::nn::Translation>> alignments) {
     report_.alignments = std::move(alignments);
   }
   // The end: what there is to say of it stands below the report's title.
-  void conclude(std::vector<std::string> sentences, double seconds);
+  void conclude(std::vector<std::string> sentences, double seconds,
+                const attune::nn::Module& model);
 
   // Writes everything. Error where it cannot be written; what was there is as it was.
   void save() const;
 
  private:
   std::string file(const char* name) const { return path_ + '/' + name; }
-  // Makes a record of the steps since the last one, if there are any.
-  void close_record(double seconds);
+  // Makes a record of the steps since the last one, if there are any, and of the gradients that the
+  // model holds.
+  void close_record(double seconds, const attune::nn::Module& model);
 
   std::string path_;
   Report report_;

@@ -11,7 +11,6 @@
 #include "examples/seq2seq/signals.h"
 #include "nn/data/display_width.h"
 #include "nn/data/utf8.h"
-#include "nn/gradient_report.h"
 
 namespace seq2seq {
 
@@ -64,7 +63,7 @@ nn::Ending Session::run(const nn::TrainingLimits& limits) {
   }
   const auto observe = [&](const nn::StepReport& report, const nn::Validation* validation) {
     progress.update(report);
-    folder_.add(report, trainer_.seconds());
+    folder_.add(report, trainer_.seconds(), translator_.model());
     if (validation != nullptr) {
       std::vector<Sample> samples = translate_samples();
       show(*validation, samples, progress);
@@ -106,11 +105,7 @@ void Session::show(const nn::Validation& validation, const std::vector<Sample>& 
 void Session::report(const nn::Validation& validation, std::vector<Sample> samples,
                      Progress& progress) {
   if (!folder_.on()) return;
-  std::vector<std::pair<std::string, double>> layers;
-  for (const nn::LayerGradient& layer : nn::gradient_report(translator_.model()).layers) {
-    layers.emplace_back(layer.layer, layer.norm);
-  }
-  folder_.add(validation, trainer_.seconds(), std::move(layers), std::move(samples));
+  folder_.add(validation, trainer_.seconds(), translator_.model(), std::move(samples));
   folder_.show(alignments());
   try {
     folder_.save();
@@ -134,7 +129,7 @@ std::vector<std::pair<std::string, nn::Translation>> Session::alignments() const
 
 void Session::conclude(std::vector<std::string> remarks) {
   if (!folder_.on()) return;
-  folder_.conclude(std::move(remarks), trainer_.seconds());
+  folder_.conclude(std::move(remarks), trainer_.seconds(), translator_.model());
   folder_.show(alignments());
   try {
     folder_.save();

@@ -81,7 +81,8 @@ std::vector<Setting> training_settings() {
        whole_number(0, any), training, true},
       {"stop-at", "100", "PERCENT", "End when two validations in a row have so many exactly right",
        number(0, 100), training, true},
-      {"validate-every", "", "N", "Steps between validations [an epoch, but from 50 to 2000]",
+      {"validate-every", "", "N",
+       "Steps between validations [an epoch, but from 50 to 2000; with cosine, a part of --steps]",
        whole_number(1, any), training},
       {"batch", "64", "N", "Pairs a step", whole_number(1, 65536), training},
       {"lr", "0.003", "RATE", "Learning rate of Adam, once warmed up", number(1e-8, 10), training},
@@ -216,7 +217,11 @@ void Settings::choose_defaults() {
 void Settings::choose_interval(std::int64_t pairs) {
   std::string& interval = values_["validate-every"];
   if (!interval.empty()) return;
-  interval = fmt::format("{}", std::clamp<std::int64_t>(pairs / whole("batch"), 50, 2000));
+  std::int64_t steps = std::clamp<std::int64_t>(pairs / whole("batch"), 50, 2000);
+  // A rate that falls to the end gives its best there, where no odd rest may go without validation.
+  const std::int64_t all = whole("steps");
+  if (text("schedule") == "cosine" && all > 0) steps = all / ((all + steps - 1) / steps);
+  interval = fmt::format("{}", steps);
 }
 
 void Settings::resume(const std::map<std::string, std::string>& remembered,

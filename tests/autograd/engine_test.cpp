@@ -592,9 +592,16 @@ TEST_CASE("anomaly mode names the op, scope and line whose derivative lost a num
   }
   const std::string message =
       "backward: the gradient made by 'sqrt' in decoder, called at " + made_at +
-      " is inf at element 1 of 2 (shape [2]). What went in: [2] from 3 to 3 (3 there).";
+      " is inf at element 1 of 2 (shape [2]). What went in: [2] from 3 to 3 (3 there). "
+      "What had been saved: [2] from 0 to 2 (0 there).";
   CHECK_THROWS_WITH_AS(sum(y * 3).backward(), message.c_str(), Error);
   CHECK_FALSE(x.grad().defined());
+}
+
+TEST_CASE("anomaly mode writes a NaN without its sign") {
+  const AnomalyMode anomaly;
+  const Tensor zero = tensor({0.0});  // 0 / 0 has its sign set on x86
+  CHECK_THROWS_WITH_AS(zero / zero, Contains(" is nan at element 0 of 1"), Error);
 }
 
 TEST_CASE("anomaly mode looks at views and at gradients that are not contiguous") {

@@ -79,5 +79,30 @@ TEST_CASE("an expression over several lines names the line of the operand") {
   CHECK_MESSAGE(found, message);
 }
 
+TEST_CASE("joining tensors of unequal sizes draws them, but marks no size that may differ") {
+  const Tensor a = zeros({2, 3, 4});
+  const Tensor b = zeros({7, 3, 5});
+  const auto said = [](const auto& f) {
+    try {
+      f();
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string of_cat = said([&] { cat({a, b}, 0); });
+  CHECK(of_cat.starts_with("cat: tensor 1 is float32 [7, 3, 5], which does not fit the first, "));
+  CHECK(
+      of_cat.ends_with("All sizes but that of the joined dimension must be equal.\n [7, 3, 5]\n "
+                       "[2, 3, 4]\n        ^"));
+  CHECK(said([&] {
+          stack({a, b});
+        }).ends_with("All sizes must be equal.\n [7, 3, 5]\n [2, 3, 4]\n  ^     ^"));
+  CHECK(said([&] { cat({a, zeros({3, 4})}, 0); }).ends_with("\n    [3, 4]\n [2, 3, 4]\n  ^"));
+  CHECK(said([&] {
+          cat({a, zeros({2, 3, 4}, DType::float64)}, 0);
+        }).ends_with("Convert one of them with .to()."));
+}
+
 }  // namespace
 }  // namespace attune

@@ -224,7 +224,50 @@ TEST_CASE("a tensor of several elements is explained with the gradient 1 for eac
   const Explanation graph = explain(square(x));
   CHECK(op_node(graph, "square").outputs[0].gradient->mean == 1);
   CHECK(op_node(graph, "leaf").outputs[0].gradient->max == 4);
+  CHECK(op_node(graph, "square").outputs[0].gradient_elements == "[1. 1.]");
+  CHECK(op_node(graph, "leaf").outputs[0].gradient_elements == "[2. 4.]");
   CHECK(explain(square(x), {.backward = false}).backward.empty());
+}
+
+TEST_CASE("the columns of the text stand below each other, however long a name is") {
+  const Tensor x = made_leaf({1, 2});
+  const std::string name = "encoder.layers.0.self_attn.in_proj_weight";
+  const std::string text = explain(sum(exp(x)), {.title = "t", .names = {{name, x}}}).text();
+  const std::size_t header = text.find("  node ");
+  REQUIRE(header != std::string::npos);
+  const std::size_t column = text.find("called at", header) - header;
+  std::size_t rows = 0;
+  for (std::size_t at = text.find("\n  #"); at != std::string::npos;
+       at = text.find("\n  #", at + 1)) {
+    CHECK(text.find("explain_test.cpp", at) - (at + 1) == column);
+    ++rows;
+  }
+  CHECK(rows == 3);
+  CHECK(text.find(" \n") == std::string::npos);
+}
+
+TEST_CASE("many leaves that several scopes share get a scope of their own") {
+  using Names = std::vector<std::string>;
+  for (const std::size_t count : {4u, 5u}) {
+    const Tensor own = made_leaf({3, 4});
+    std::vector<Tensor> weights;
+    for (std::size_t i = 0; i < count; ++i) weights.push_back(made_leaf({1, 2}));
+    Tensor x = own;
+    {
+      const Scope model("model");
+      for (const char* const name : {"first", "second"}) {
+        const Scope step(name);
+        for (const Tensor& weight : weights) x = x * weight;
+      }
+    }
+    const Explanation graph = explain(sum(x));
+    CHECK(graph.nodes[0].scope == Names{"model", "first"});
+    for (std::size_t i = 1; i <= count; ++i) {
+      REQUIRE(graph.nodes[i].op == "leaf");
+      CHECK(graph.nodes[i].scope ==
+            (count == 5 ? Names{"model", "shared parameters"} : Names{"model"}));
+    }
+  }
 }
 
 TEST_CASE("text and DOT show every node, edge and scope") {

@@ -44,9 +44,10 @@ class Sandbox {
   }
 
   // Runs `seq2seq ARGUMENTS`, which may be quoted and redirected as a shell allows.
-  Outcome run(const std::string& arguments) const {
-    const std::string command = "cd '" + folder_.string() + "' && '" + ATTUNE_SEQ2SEQ +
-                                "' >.out 2>.err </dev/null " + arguments;
+  Outcome run(const std::string& arguments) const { return run(ATTUNE_SEQ2SEQ, arguments); }
+  Outcome run(const std::string& program, const std::string& arguments) const {
+    const std::string command =
+        "cd '" + folder_.string() + "' && '" + program + "' >.out 2>.err </dev/null " + arguments;
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read(".out"), read(".err")};
   }

@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+#include <sstream>
+
 #include "nn/checkpoint.h"
 #include "tests/program/sandbox.h"
 
@@ -75,6 +78,27 @@ TEST_CASE("pronunciation resumes to the bits of an uninterrupted training") {
   for (std::size_t i = 0; i < whole.average.size(); ++i) {
     CHECK(whole.average[i].second.to_vector<float>() == parts.average[i].second.to_vector<float>());
   }
+}
+
+TEST_CASE("where the rate falls to the end, the last validation is there") {
+  const Sandbox sandbox;
+  sandbox.write("words.dict", dictionary());
+  const std::string train = "train -q --task pronounce --data words.dict" + tiny_task;
+  const auto steps_of_validations = [&] {
+    std::vector<std::int64_t> steps;
+    std::istringstream lines(sandbox.read("pronounce.run/metrics.jsonl"));
+    for (std::string line; std::getline(lines, line);) {
+      const auto record = nlohmann::json::parse(line);
+      if (record.contains("valid")) steps.push_back(record.at("step"));
+    }
+    return steps;
+  };
+  REQUIRE(sandbox.run(train + "--steps 72").status == 0);  // an epoch counts as 50 steps here
+  CHECK(steps_of_validations() == std::vector<std::int64_t>{36, 72});
+  REQUIRE(sandbox.run(train + "--steps 20").status == 0);
+  CHECK(steps_of_validations() == std::vector<std::int64_t>{20});
+  REQUIRE(sandbox.run(train + "--steps 72 --schedule plateau").status == 0);
+  CHECK(steps_of_validations() == std::vector<std::int64_t>{50});
 }
 
 TEST_CASE("a dictionary that is missing or too small is a sentence with the remedy") {

@@ -75,13 +75,16 @@ function histogram(statistics) {
   if (most === 0) return null;
   const picture = svg("svg", {viewBox: `0 0 ${counts.length} 46`, preserveAspectRatio: "none", role: "img"});
   picture.setAttribute("aria-label", `Histogram from ${number(min)} to ${number(max)}`);
+  // Where all elements are the same there is one bar, in the middle.
+  const same = min === max;
   counts.forEach((count, i) => {
     if (!count) return;
     const height = Math.max(1.5, (44 * count) / most);
-    picture.append(svg("rect", {x: i + 0.06, y: 46 - height, width: 0.88, height}));
+    picture.append(svg("rect", {x: (same ? counts.length / 2 - 0.5 : i) + 0.06, y: 46 - height, width: 0.88, height}));
   });
+  const ends = same ? ["", min, ""] : [min, max];
   return element("div", {className: "histogram"}, picture,
-    element("div", {}, element("span", {}, number(min)), element("span", {}, number(max))));
+    element("div", {}, ...ends.map((end) => element("span", {}, end === "" ? "" : number(end)))));
 }
 
 function statistics(s, className) {
@@ -126,7 +129,8 @@ function formulaOf(node) {
   const derivatives = (formula.derivatives || []).map(({by, rule}) =>
     element("div", {}, element("h4", {}, `derivative by ${by}`), source(rule)));
   const sides = element("div", {className: "sides"},
-    element("div", {}, element("h4", {}, "forward"), source(formula.forward)),
+    element("div", {}, element("h4", {}, formula.composition ? "forward, by the kernel" : "forward"),
+      source(formula.forward)),
     element("div", {}, ...derivatives));
   // Side by side, unless that would cut their lines off; a single line may wrap.
   const codes = [formula.forward, ...(formula.derivatives || []).map((d) => d.rule)];
@@ -134,10 +138,10 @@ function formulaOf(node) {
   const longest = lines.reduce((most, line) => Math.max(most, line.length), 0);
   const needed = Math.min(longest, lines.length === codes.length ? 28 : 60);
   sides.style.setProperty("--side", `${needed * 7.3 + 24}px`);
-  const parts = [sides];
-  if (formula.composition) {
-    parts.push(element("h4", {}, "equals, in ordinary ops"), source(formula.composition));
-  }
+  // What a fused op computes is easier to read in its composition than in the call of its kernel.
+  const parts = formula.composition
+    ? [element("h4", {}, "forward, in the ordinary ops that it equals"), source(formula.composition), sides]
+    : [sides];
   const whole = element("details", {}, element("summary", {}, `${formula.file}:${formula.line}, the whole definition`));
   whole.append(source(formula.definition));
   return element("div", {}, ...parts, whole);
@@ -152,6 +156,7 @@ function outputsOf(node) {
     if (output.elements) part.append(element("pre", {className: "lines"}, output.elements));
     part.append(element("h4", {}, "gradient"));
     if (output.gradient) part.append(statistics(output.gradient, "gradient"));
+    if (output.gradientElements) part.append(element("pre", {className: "lines"}, output.gradientElements));
     else part.append(element("p", {className: "muted"}, "None arrived."));
     return part;
   });
@@ -206,8 +211,13 @@ function checksOf(node) {
     return part;
   }
   const place = element("div", {});
+  // "input 2" by what made it.
+  const named = (of) => of.replace(/input (\d+)/g, (words, i) => {
+    const from = node.inputs[i] && nodes[node.inputs[i].node];
+    return from ? `${from.title} #${from.number}` : words;
+  });
   const rows = node.checks.map((check) => [
-    check.of, number(Number(check.analytic)), number(Number(check.numeric)),
+    named(check.of), number(Number(check.analytic)), number(Number(check.numeric)),
     element("span", {className: check.agrees ? "good" : "bad"}, check.agrees ? "agrees" : "differs"),
   ]);
   const show = () => place.replaceChildren(
@@ -220,10 +230,18 @@ function checksOf(node) {
 
 function stepOf(node) {
   if (node !== current()) return null;
-  const given = node.inputs.filter((input) => input.gradient).length;
-  const tells = node.isLeaf ? "adds it to its .grad()." : `gives ${plural(given, "gradient")} to its inputs.`;
-  return element("p", {className: "step"},
-    `Step ${view.step + 1} of ${data.order.length}: takes the gradient that has arrived, and ${tells}`);
+  const norm = (gradient) => `|g| ${number(Number(gradient[8]))}`;
+  const arrived = node.outputs.filter((output) => output.gradient).map((output) => norm(output.gradient));
+  const part = element("p", {className: "step"},
+    `Step ${view.step + 1} of ${data.order.length}: ${arrived.join(" and ") || "no gradient"} has arrived`);
+  const given = node.inputs.filter((input) => input.gradient);
+  if (node.isLeaf) part.append(", to be added to its .grad()");
+  given.forEach((input, i) => {
+    const comma = i === 0 ? " and gives " : i === given.length - 1 ? " and " : ", ";
+    part.append(comma, `${norm(input.gradient)} to `, linkTo(nodes[input.node]));
+  });
+  part.append(".");
+  return part;
 }
 
 function aboutNode(node) {

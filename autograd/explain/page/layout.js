@@ -14,7 +14,7 @@ function textWidth(string, font) {
   return textWidths.get(key);
 }
 
-const layout = {between: 22, margin: 14, head: 26, layerGap: 30, pointWidth: 6, mostPoints: 20000};
+const layout = {between: 22, margin: 14, head: 26, layerGap: 30, portGap: 10, mostInRow: 6, pointWidth: 6, mostPoints: 20000};
 
 function clipped(string, length) {
   return string.length > length ? string.slice(0, length - 1) + "…" : string;
@@ -74,39 +74,98 @@ function assignLayers(items) {
     const below = [...item.targets].filter((target) => target.place > item.place);
     if (below.length) item.layer = Math.min(...below.map((target) => target.layer)) - 1;
   }
+  // Many that nothing here joins stand in rows, not in one.
+  const lone = order.filter((item) => !item.sources.size && !item.targets.size);
+  lone.forEach((item, i) => { item.layer = Math.floor(i / layout.mostInRow); });
   return order;
 }
 
-// The layers with the points of long edges in them; `up` and `down` are the neighbours in the layers
-// above and below.
-function makeLayers(order) {
+// An end of an edge outside a group, where the edge passes the group's frame: one for each source
+// that edges come in from, at the top, and for each source within that edges lead out from, at the
+// bottom.
+function portOf(ports, source) {
+  if (!ports.has(source)) ports.set(source, {isPoint: true, w: layout.pointWidth, h: 0});
+  return ports.get(source);
+}
+
+// Where an edge of `source` meets an item: the middle, or an open group's port.
+function portAt(item, side, source) {
+  return item.isGroup && item.open ? item[side].get(source) : null;
+}
+
+// A link is what an edge runs through within one group, from an item or the port by which it comes
+// in to another, or to the port by which it leaves. All edges of one source share their links.
+function addLink(group, from, to, source) {
+  if (!group.links.has(from)) group.links.set(from, new Map());
+  const bySource = group.links.get(from);
+  if (!bySource.has(source)) bySource.set(source, new Set());
+  bySource.get(source).add(to);
+}
+
+// Tells all open groups which edges run through them.
+function addLinks(edge) {
+  const {from, to} = edge.ends;
+  for (let item = edge.from; item !== from; item = parentOf(item)) {
+    const group = parentOf(item);
+    addLink(group, item, portOf(group.exits, edge.from), edge.from);
+  }
+  addLink(parentOf(from), from, to, edge.from);
+  for (let item = edge.to; item !== to; item = parentOf(item)) {
+    const group = parentOf(item);
+    addLink(group, portOf(group.entries, edge.from), item, edge.from);
+  }
+}
+
+function join(above, aboveAt, below, belowAt) {
+  above.down.push({item: below, at: belowAt, own: aboveAt});
+  below.up.push({item: above, at: aboveAt, own: belowAt});
+}
+
+// How far from an item's middle an edge of `source` meets it.
+function offsetOf(item, side, source) {
+  const port = portAt(item, side, source);
+  return port ? port.x + port.w / 2 - item.w / 2 : 0;
+}
+
+// The layers, the ports in the first and the last, with the points of long edges in them; `up` and
+// `down` are the neighbours in the layers above and below.
+function makeLayers(group, order) {
   const layers = [];
   const put = (item, layer) => {
     while (layers.length <= layer) layers.push([]);
+    item.layer = layer;
     item.up = [];
     item.down = [];
+    item.chains = new Map();
     layers[layer].push(item);
   };
-  for (const item of order) put(item, item.layer);
+  for (const port of group.entries.values()) put(port, 0);
+  const first = group.entries.size ? 1 : 0;
+  for (const item of order) put(item, item.layer + first);
+  const beyond = layers.length;
+  for (const port of group.exits.values()) put(port, beyond);
   let points = 0;
-  for (const item of order) {
-    item.chain = new Map();
-    const below = [...item.targets].filter((target) => target.layer > item.layer);
-    const last = Math.max(item.layer, ...below.map((target) => target.layer));
-    const long = points + last - item.layer < layout.mostPoints;
-    for (let layer = item.layer + 1; long && layer < last; ++layer) {
-      const point = {isPoint: true, w: layout.pointWidth, h: 0};
-      put(point, layer);
-      item.chain.set(layer, point);
-      points += 1;
-      const above = item.chain.get(layer - 1) || item;
-      above.down.push(point);
-      point.up.push(above);
-    }
-    for (const target of below) {
-      const above = item.chain.get(target.layer - 1) || item;
-      above.down.push(target);
-      target.up.push(above);
+  for (const [item, bySource] of group.links) {
+    for (const [source, targets] of bySource) {
+      const below = [...targets].filter((target) => target.layer > item.layer);
+      const last = Math.max(item.layer, ...below.map((target) => target.layer));
+      const chain = new Map();
+      item.chains.set(source, chain);
+      const start = {item, at: offsetOf(item, "exits", source)};
+      const before = (layer) => (chain.has(layer - 1) ? {item: chain.get(layer - 1), at: 0} : start);
+      const long = points + last - item.layer < layout.mostPoints;
+      for (let layer = item.layer + 1; long && layer < last; ++layer) {
+        const point = {isPoint: true, w: layout.pointWidth, h: 0};
+        put(point, layer);
+        const above = before(layer);
+        chain.set(layer, point);
+        points += 1;
+        join(above.item, above.at, point, 0);
+      }
+      for (const target of below) {
+        const above = before(target.layer);
+        join(above.item, above.at, target, offsetOf(target, "entries", source));
+      }
     }
   }
   return layers;
@@ -118,7 +177,8 @@ function sortLayers(layers) {
   const sweep = (layer, side) => {
     for (const item of layer) {
       const near = item[side];
-      item.pull = near.length ? near.reduce((sum, n) => sum + n.rank, 0) / near.length : item.rank;
+      const pulls = near.reduce((sum, n) => sum + n.item.rank + n.at / n.item.w, 0);
+      item.pull = near.length ? pulls / near.length : item.rank;
     }
     layer.sort((a, b) => a.pull - b.pull);
     number(layer);
@@ -135,7 +195,8 @@ function pullLayer(layer, side) {
   let shift = 0;
   for (const item of layer) {
     const near = item[side];
-    const wanted = near.length ? near.reduce((sum, n) => sum + n.cx, 0) / near.length : item.cx;
+    const places = near.reduce((sum, n) => sum + n.item.cx + n.at - n.own, 0);
+    const wanted = near.length ? places / near.length : item.cx;
     item.cx = Math.max(wanted, right + item.w / 2);
     right = item.cx + item.w / 2 + (item.isPoint ? 6 : layout.between);
     shift += wanted - item.cx;
@@ -163,7 +224,7 @@ function layOutGroup(group) {
   const items = [...group.groups.values(), ...group.nodes];
   for (const item of items) Object.assign(item, sizeOf(item));
   group.items = items;
-  const layers = makeLayers(assignLayers(items));
+  const layers = makeLayers(group, assignLayers(items));
   sortLayers(layers);
   placeAcross(layers);
   let left = Infinity;
@@ -172,18 +233,27 @@ function layOutGroup(group) {
     left = Math.min(left, item.cx - item.w / 2);
     right = Math.max(right, item.cx + item.w / 2);
   }
-  let y = group.parent ? layout.head + 6 : layout.margin;
-  for (const layer of layers) {
-    const height = layer.reduce((most, item) => Math.max(most, item.h), 0);
-    const crossing = layer.reduce((sum, item) => sum + item.down.length, 0);
+  let y = group.parent ? layout.head + (group.entries.size ? 0 : 6) : layout.margin;
+  let bottom = y;
+  group.points = [];
+  const heights = layers.map((layer) => layer.reduce((most, item) => Math.max(most, item.h), 0));
+  for (const [i, layer] of layers.entries()) {
+    const height = heights[i];
     for (const item of layer) {
       item.x = item.cx - item.w / 2 - left + layout.margin;
       item.y = y + (height - item.h) / 2;
-      if (item.isPoint) [item.y, item.height] = [y, height];
+      Object.assign(item, {top: y, bottom: y + height});
+      if (item.isPoint) group.points.push(item);
     }
-    y += height + layout.layerGap + Math.min(30, crossing);
+    bottom = y + height;
+    // Ports need less room than items.
+    const gap = height && heights[i + 1] ? layout.layerGap : layout.portGap;
+    const crossing = layer.reduce((sum, item) => sum + item.down.length, 0);
+    y = bottom + gap + Math.min(30, crossing);
   }
-  const bottom = y - layout.layerGap + layout.margin - 8;
+  bottom += group.exits.size ? 4 : layout.margin;
+  for (const port of group.entries.values()) port.top = 0;
+  for (const port of group.exits.values()) port.bottom = bottom;
   const title = group.parent ? textWidth(group.name, fonts.node) + 48 : 0;
   return {w: Math.max(right - left + 2 * layout.margin, title), h: bottom};
 }
@@ -199,30 +269,9 @@ function endsIn(edge) {
   return {from, to};
 }
 
-// Lays the whole graph out; the edges to draw, each with the points it runs through.
-function layOut() {
-  for (const item of [...nodes, ...groups]) {
-    item.sources = new Set();
-    item.targets = new Set();
-  }
-  for (const edge of edges) {
-    const {from, to} = endsIn(edge);
-    if (from === to) continue;
-    from.targets.add(to);
-    to.sources.add(from);
-  }
-  Object.assign(root, layOutGroup(root), {x: 0, y: 0});
-  (function absolute(group) {
-    for (const item of group.items) {
-      item.ax = item.x + group.ax;
-      item.ay = item.y + group.ay;
-      for (const point of item.chain.values()) {
-        point.ax = point.x + point.w / 2 + group.ax;
-        point.ay = point.y + group.ay;
-      }
-      if (item.isGroup && item.open) absolute(item);
-    }
-  })(Object.assign(root, {ax: 0, ay: 0}));
+// The edges to draw: one between each two items in sight that others within them, or they
+// themselves, make.
+function shownEdges() {
   const shown = new Map();
   for (const edge of edges) {
     const from = visible(edge.from);
@@ -231,9 +280,38 @@ function layOut() {
     const key = `${idOf(from)}>${idOf(to)}`;
     const known = shown.get(key);
     if (known) known.count += 1;
-    else shown.set(key, {from, to, count: 1, ends: endsIn(edge)});
+    else shown.set(key, {from, to, count: 1, ends: endsIn({from, to})});
   }
-  return [...shown.values()].map(routed);
+  return [...shown.values()];
+}
+
+// Lays the whole graph out; the edges to draw, each with the points it runs through.
+function layOut() {
+  for (const item of [...nodes, ...groups]) {
+    item.sources = new Set();
+    item.targets = new Set();
+  }
+  for (const group of groups) {
+    Object.assign(group, {entries: new Map(), exits: new Map(), links: new Map()});
+  }
+  const shown = shownEdges();
+  for (const edge of shown) {
+    edge.ends.from.targets.add(edge.ends.to);
+    edge.ends.to.sources.add(edge.ends.from);
+    addLinks(edge);
+  }
+  Object.assign(root, layOutGroup(root), {x: 0, y: 0});
+  (function absolute(group) {
+    for (const item of [...group.items, ...group.points]) {
+      item.ax = item.x + group.ax;
+      item.ay = item.y + group.ay;
+      item.layerTop = item.top + group.ay;
+      item.layerBottom = item.bottom + group.ay;
+      if (item.isGroup && item.open) absolute(item);
+    }
+  })(Object.assign(root, {ax: 0, ay: 0}));
+  const drawn = new Map();
+  return shown.map((edge) => routed(edge, drawn));
 }
 
 const groupIds = new Map(groups.map((group, place) => [group, place]));
@@ -241,18 +319,43 @@ function idOf(item) {
   return item.isGroup ? `g${groupIds.get(item)}` : `n${item.index}`;
 }
 
-function routed(edge) {
-  const points = [{x: edge.from.ax + edge.from.w / 2, y: edge.from.ay + edge.from.h}];
-  const {from, to} = edge.ends;
+// Adds the points that an edge runs through within one group. Beside what is taller than an end of
+// it, it runs straight down: only the gaps between the layers are for curves.
+function routeLink(points, from, to, source) {
+  const start = portAt(from, "exits", source) || from;
+  const end = portAt(to, "entries", source) || to;
+  const add = (item, ...ys) => ys.forEach((y) => points.push({x: item.ax + item.w / 2, y}));
+  if (from.isPoint) add(from, from.layerTop, from.layerBottom);
+  else add(start, from.ay + from.h, from.layerBottom);
+  const chain = from.chains.get(source);
   for (let layer = from.layer + 1; layer < to.layer; ++layer) {
-    const point = from.chain.get(layer);
-    if (!point) continue;
-    points.push({x: point.ax, y: point.ay}, {x: point.ax, y: point.ay + point.height});
+    const point = chain.get(layer);
+    if (point) add(point, point.layerTop, point.layerBottom);
   }
-  points.push({x: edge.to.ax + edge.to.w / 2, y: edge.to.ay});
+  if (to.isPoint) add(to, to.layerTop, to.layerBottom);
+  else add(end, to.layerTop, to.ay);
+}
+
+function routed(edge, drawn) {
+  const points = [];
+  const {from, to} = edge.ends;
+  for (let item = edge.from; item !== from; item = parentOf(item)) {
+    routeLink(points, item, parentOf(item).exits.get(edge.from), edge.from);
+  }
+  routeLink(points, from, to, edge.from);
+  const inwards = [];
+  for (let item = edge.to; item !== to; item = parentOf(item)) inwards.unshift(item);
+  for (const item of inwards) routeLink(points, parentOf(item).entries.get(edge.from), item, edge.from);
+  edge.points = points.filter((p, i) => !i || p.x !== points[i - 1].x || p.y !== points[i - 1].y);
   const xs = points.map((p) => p.x);
   const ys = points.map((p) => p.y);
   edge.box = [Math.min(...xs) - 30, Math.min(...ys) - 30, Math.max(...xs) + 30, Math.max(...ys) + 30];
-  edge.points = points;
+  // What edges of one source have in common is drawn with the first of them.
+  if (!drawn.has(edge.from)) drawn.set(edge.from, new Set());
+  const before = drawn.get(edge.from);
+  const keys = edge.points.map(({x, y}) => `${x} ${y}`);
+  const parting = keys.findIndex((key) => !before.has(key));
+  edge.parting = Math.max(0, (parting < 0 ? keys.length : parting) - 1);
+  keys.forEach((key) => before.add(key));
   return edge;
 }

@@ -52,7 +52,7 @@ function play(on) {
   byId("play").classList.toggle("playing", on);
   byId("play").setAttribute("aria-label", on ? "Pause" : "Play");
   if (!on) return;
-  // Some ten seconds for a long pass, two steps a second for a short one.
+  // Two steps a second where the pass is short, and no more than 25 where it is long.
   const pause = Math.max(40, Math.min(500, 12000 / Math.max(1, data.order.length)));
   player = setInterval(() => {
     goToStep(view.step + 1);
@@ -71,8 +71,10 @@ function find(query) {
   const matches = (what) => words.every((word) => what.toLowerCase().includes(word));
   const found = [...groups.slice(1).filter((group) => matches(pathOf(group))),
     ...nodes.filter((n) => matches(`${n.op} ${n.label} #${n.number} ${n.site} ${pathOf(n.group)} ${n.line}`))];
-  // First those that are what was typed.
-  const exact = (item) => [item.op, item.label, item.name, `#${item.number}`].includes(query);
+  // First those that are what was typed, or a word of it.
+  const asked = [query.toLowerCase(), ...words];
+  const exact = (item) => [item.op, item.label, item.name, `#${item.number}`]
+    .some((name) => name && asked.includes(name.toLowerCase()));
   return [...found.filter(exact), ...found.filter((item) => !exact(item))];
 }
 

@@ -69,9 +69,11 @@ function box(x, y, w, h, radius) {
 
 function strokeOf(item) {
   const now = current();
-  if (now && visible(now) === item) return [palette.gradient, 3];
-  if (view.selected === item) return [palette.accent, 2.5];
-  return [item.isLeaf ? palette["leaf-line"] : palette["node-line"], 1];
+  // Never so thin that nothing is left of it on the screen.
+  const thin = Math.max(1, 0.6 / view.scale);
+  if (now && visible(now) === item) return [palette.gradient, 3 * thin];
+  if (view.selected === item) return [palette.accent, 2.5 * thin];
+  return [item.isLeaf ? palette["leaf-line"] : palette["node-line"], thin];
 }
 
 function inSight(x, y, w, h, sight) {
@@ -114,7 +116,7 @@ function drawFrame(group) {
   box(group.ax, group.ay, group.w, group.h, 10);
   pen.fill();
   [pen.strokeStyle, pen.lineWidth] =
-    view.selected === group ? [palette.accent, 2.5] : [palette.line, 1];
+    view.selected === group ? [palette.accent, 2.5] : [palette.line, Math.max(1, 0.6 / view.scale)];
   pen.stroke();
 }
 
@@ -178,11 +180,12 @@ function drawItems(group, sight) {
   }
 }
 
-function traceEdge(edge) {
+// The edge from its point `begin` on.
+function traceEdge(edge, begin) {
   const points = edge.points;
   pen.beginPath();
-  pen.moveTo(points[0].x, points[0].y);
-  for (let i = 1; i < points.length; ++i) {
+  pen.moveTo(points[begin].x, points[begin].y);
+  for (let i = begin + 1; i < points.length; ++i) {
     const [a, b] = [points[i - 1], points[i]];
     const bend = b.y > a.y ? (b.y - a.y) / 2 : 40;
     if (a.x === b.x && b.y > a.y) pen.lineTo(b.x, b.y);
@@ -200,10 +203,10 @@ function drawHead(point, up) {
   pen.fill();
 }
 
-function drawEdge(edge, colour, width, up) {
+function drawEdge(edge, begin, colour, width, up) {
   pen.strokeStyle = pen.fillStyle = colour;
-  pen.lineWidth = width;
-  traceEdge(edge);
+  pen.lineWidth = width * Math.max(1, 0.4 / view.scale);
+  traceEdge(edge, begin);
   pen.stroke();
   if (view.scale > 0.3) drawHead(up ? edge.points[0] : edge.points[edge.points.length - 1], up);
 }
@@ -224,16 +227,14 @@ function drawEdges(sight) {
     const flows = edge.to === running && receiving.has(edge.from);
     if (flows || (!running && touches(edge, chosen))) marked.push(edge);
     else {
-      // Those that run through frames would else hide what is in them.
-      const within = edge.ends.from === edge.from && edge.ends.to === edge.to;
-      pen.globalAlpha = touches(edge, chosen) ? 1 : within ? 0.6 : 0.3;
-      drawEdge(edge, palette.edge, Math.min(4, 1 + Math.log2(edge.count) / 2), false);
+      pen.globalAlpha = touches(edge, chosen) ? 1 : 0.6;
+      drawEdge(edge, edge.parting, palette.edge, Math.min(4, 1 + Math.log2(edge.count) / 2), false);
     }
   }
   pen.globalAlpha = 1;
   for (const edge of marked) {
-    if (running) drawEdge(edge, palette.gradient, 2.5, true);
-    else drawEdge(edge, palette.accent, 2, false);
+    if (running) drawEdge(edge, 0, palette.gradient, 2.5, true);
+    else drawEdge(edge, 0, palette.accent, 2, false);
   }
 }
 

@@ -144,15 +144,24 @@ class PngCanvas : public Canvas {
     cairo_fill(pen_.get());
   }
   void text(double x, double y, Place place, const std::string& text) override {
-    cairo_text_extents_t extents;
-    cairo_text_extents(pen_.get(), text.c_str(), &extents);
+    const std::vector<std::string> pieces = around_spaces(text);
+    double width = 0;
+    for (const std::string& piece : pieces) width += width_of(piece);
     const double share = place == Place::ends ? 1 : place == Place::centred ? 0.5 : 0;
     cairo_save(pen_.get());
     cairo_set_source_rgb(pen_.get(), 0.11, 0.13, 0.16);
     cairo_translate(pen_.get(), x, y);
     if (place == Place::upwards) cairo_rotate(pen_.get(), -std::numbers::pi / 2);
-    cairo_move_to(pen_.get(), -share * extents.x_advance, 0.35 * font_size);
-    cairo_show_text(pen_.get(), text.c_str());
+    cairo_translate(pen_.get(), -share * width, 0.35 * font_size);
+    for (const std::string& piece : pieces) {
+      if (piece == space_sign) {
+        draw_space();
+      } else {
+        cairo_move_to(pen_.get(), 0, 0);
+        cairo_show_text(pen_.get(), piece.c_str());
+      }
+      cairo_translate(pen_.get(), width_of(piece), 0);
+    }
     cairo_restore(pen_.get());
   }
   std::string bytes() const {
@@ -174,6 +183,37 @@ class PngCanvas : public Canvas {
   }
 
  private:
+  // What visible() shows a space as. Few fonts have it, and this drawing takes from one font only.
+  static constexpr const char* space_sign = "␣";
+
+  static std::vector<std::string> around_spaces(const std::string& text) {
+    std::vector<std::string> pieces;
+    for (const std::string& character : data::characters(text)) {
+      const bool joins = !pieces.empty() && character != space_sign && pieces.back() != space_sign;
+      if (joins) {
+        pieces.back() += character;
+      } else {
+        pieces.push_back(character);
+      }
+    }
+    return pieces;
+  }
+  double width_of(const std::string& piece) const {
+    if (piece == space_sign) return column;
+    cairo_text_extents_t extents;
+    cairo_text_extents(pen_.get(), piece.c_str(), &extents);
+    return extents.x_advance;
+  }
+  // An open box that stands a little below the line.
+  void draw_space() const {
+    cairo_move_to(pen_.get(), 1, -1.5);
+    cairo_line_to(pen_.get(), 1, 1.5);
+    cairo_line_to(pen_.get(), column - 1, 1.5);
+    cairo_line_to(pen_.get(), column - 1, -1.5);
+    cairo_set_line_width(pen_.get(), 1);
+    cairo_stroke(pen_.get());
+  }
+
   struct Destroy {
     void operator()(cairo_surface_t* surface) const { cairo_surface_destroy(surface); }
     void operator()(cairo_t* pen) const { cairo_destroy(pen); }

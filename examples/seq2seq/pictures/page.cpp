@@ -62,7 +62,7 @@ table{border-collapse:collapse;width:100%;font-size:.95rem}
 td,th{text-align:left;padding:.25rem .75rem .25rem 0;border-bottom:1px solid var(--rule);vertical-align:top;overflow-wrap:anywhere}
 th{font-weight:600}td.number{text-align:right;white-space:nowrap;width:1%;font-variant-numeric:tabular-nums}
 td.mark{width:1%;white-space:nowrap}
-.sample{margin:1.25rem 0}table.settings{width:auto}.right{color:var(--right)}.wrong{color:var(--wrong)}
+.sample{margin:1.25rem 0}.settings{columns:18rem;column-gap:2rem}.right{color:var(--right)}.wrong{color:var(--wrong)}
 @media(max-width:32rem){svg .tick{font-size:15px}}
 code{font-family:ui-monospace,"DejaVu Sans Mono",monospace;font-size:.9em}
 )";

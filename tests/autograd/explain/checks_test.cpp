@@ -87,6 +87,21 @@ TEST_CASE("elements that mask others do not make the steps large") {
   }
 }
 
+TEST_CASE("a value at a kink is not called wrong, and a wrong rule beside it is") {
+  const Tensor x = tensor({1e-9, 1, -2}, DType::float64).requires_grad_();
+  for (const Explanation::Check& check :
+       checks_in(explain([&] { return sum(relu(x) + abs(x)); }, {.check = true}))) {
+    CHECK(check.agrees());
+  }
+  const Tensor y = tensor({1.0, -2, 3}, DType::float64).requires_grad_();
+  const auto wrong = [&](Operand v) {
+    return apply("wrong", {v}, relu(v->detach()), wrt(v, [](const Tensor& g) { return g; }));
+  };
+  const auto checks = checks_in(explain([&] { return sum(wrong(y)); }, {.check = true}), "wrong");
+  REQUIRE(checks.size() == 1);
+  CHECK_FALSE(checks[0].agrees());
+}
+
 TEST_CASE("what rounding hides is not called wrong") {
   // The difference of large numbers: float32 has few digits left for how it changes.
   const Tensor logits = tensor({{90, 80.5, 70}, {60, 71, 55}}).requires_grad_();

@@ -84,6 +84,8 @@ TEST_CASE("the graph in the page is the graph") {
   const nlohmann::json& product = json["nodes"][2];
   CHECK(product["inputs"].size() == 2);
   CHECK(product["checks"].size() == 2);
+  CHECK(product["outputs"][0]["gradientElements"] == graph.nodes[2].outputs[0].gradient_elements);
+  CHECK(product["outputs"][0]["gradientElements"] == "[1. 1.]");
   CHECK(product["checks"][0]["agrees"] == true);
   CHECK(json["formulas"][product["formula"].get<std::size_t>()]["derivatives"].size() == 2);
 }

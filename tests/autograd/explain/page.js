@@ -25,6 +25,62 @@
     $("#search").value = words;
     $("#search").dispatchEvent(new Event("input", {bubbles: true}));
   }
+  // What is drawn of an edge, as points close to each other.
+  function traced(edge) {
+    const line = [];
+    for (let i = 1; i < edge.points.length; ++i) {
+      const [a, b] = [edge.points[i - 1], edge.points[i]];
+      const steps = Math.ceil(Math.hypot(b.x - a.x, b.y - a.y) / 4);
+      for (let k = 0; k <= steps; ++k) {
+        // The curve has its control points at half the height.
+        const t = k / steps;
+        const s = t * t * (3 - 2 * t);
+        line.push({x: a.x + (b.x - a.x) * s, y: a.y + (b.y - a.y) * (1.5 * t * (1 - t) + t * t * t)});
+      }
+    }
+    return line;
+  }
+  function checkLayout() {
+    // No two items of a group lie upon each other, and all lie within it.
+    for (const group of groups) {
+      group.items.forEach((a, i) => {
+        if (group !== root) {
+          expect(a.ax >= group.ax && a.ax + a.w <= group.ax + group.w + 0.5 && a.ay >= group.ay &&
+            a.ay + a.h <= group.ay + group.h, `an item lies outside ${group.name}`);
+        }
+        for (const b of group.items.slice(i + 1)) {
+          expect(a.ax + a.w <= b.ax + 0.5 || b.ax + b.w <= a.ax + 0.5 || a.ay + a.h <= b.ay ||
+            b.ay + b.h <= a.ay, `items overlap in "${group.name}"`);
+        }
+      });
+    }
+    for (const edge of edges) {
+      expect(edge.from.ay + edge.from.h <= edge.to.ay, `${edge.from.title} does not stand above ${edge.to.title}`);
+    }
+    // No edge runs over an item that is not its own.
+    const byHeight = nodes.filter((node) => visible(node) === node).sort((a, b) => a.ay - b.ay);
+    const tallest = Math.max(...byHeight.map((node) => node.h));
+    for (const edge of view.edges) {
+      for (const {x, y} of traced(edge)) {
+        let low = 0;
+        for (let high = byHeight.length; low < high;) {
+          const middle = (low + high) >> 1;
+          if (byHeight[middle].ay < y - tallest) low = middle + 1;
+          else high = middle;
+        }
+        for (; low < byHeight.length && byHeight[low].ay < y; ++low) {
+          const item = byHeight[low];
+          if (item === edge.from || item === edge.to) continue;
+          expect(x <= item.ax || x >= item.ax + item.w || y >= item.ay + item.h,
+            `the edge from ${edge.from.title} to ${edge.to.title} runs over ${item.title}`);
+        }
+      }
+    }
+    // Edges of one source are one line as far as they go together, and every bit of it is drawn.
+    for (const edge of view.edges) {
+      expect(edge.parting < edge.points.length - 1, `nothing is drawn of an edge to ${edge.to.title}`);
+    }
+  }
   function colours() {
     const {data: pixels} = pen.getImageData(0, 0, canvas.width, canvas.height);
     const seen = new Set();
@@ -32,7 +88,33 @@
     return seen.size;
   }
 
-  try {
+  // A graph of thousands of nodes, all of them in sight.
+  async function useLarge() {
+    await wait(100);
+    expect(nodes.length > 3000, "there are no thousands of nodes");
+    expect(view.edges.length < 1000, "the page does not begin with closed groups");
+    $("#expand").click();
+    draw();
+    checkLayout();
+    search("step 149 tanh");
+    key("Enter", $("#search"));
+    expect(title().startsWith("tanh #"), "a node of the last step is not found");
+    const tanh = view.selected;
+    const codes = all("#details pre").map((pre) => pre.textContent);
+    const composition = codes.indexOf("the composition of tanh");
+    expect(composition >= 0 && composition < codes.findIndex((code) => code.includes("return tanh(x);")),
+      "a fused op does not begin with what it equals");
+    $("#progress").value = tanh.step + 1;
+    $("#progress").dispatchEvent(new Event("input"));
+    expect(current() === tanh, "the pass does not go to a step");
+    draw();
+    $("#collapse").click();
+    expect(view.edges.length < 1000 && view.step === tanh.step, "closing the groups loses the step");
+  }
+
+  if (kind === "steps") {
+    await useLarge().catch((error) => problems.push(error.stack));
+  } else try {
     // Colours follow the reader's scheme.
     const [red] = getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number);
     expect((red < 100) === (scheme === "dark"), `the page's background is not ${scheme}`);
@@ -62,22 +144,7 @@
     }
     fit();
 
-    // No two items of a group lie upon each other, and all lie within it.
-    for (const group of groups) {
-      group.items.forEach((a, i) => {
-        if (group !== root) {
-          expect(a.ax >= group.ax && a.ax + a.w <= group.ax + group.w + 0.5 && a.ay >= group.ay &&
-            a.ay + a.h <= group.ay + group.h, `an item lies outside ${group.name}`);
-        }
-        for (const b of group.items.slice(i + 1)) {
-          expect(a.ax + a.w <= b.ax + 0.5 || b.ax + b.w <= a.ax + 0.5 || a.ay + a.h <= b.ay ||
-            b.ay + b.h <= a.ay, `items overlap in "${group.name}"`);
-        }
-      });
-    }
-    for (const edge of edges) {
-      expect(edge.from.ay + edge.from.h <= edge.to.ay, `${edge.from.title} does not stand above ${edge.to.title}`);
-    }
+    checkLayout();
 
     // A node tells all about itself.
     const tanh = nodes.find((node) => node.op === "tanh");
@@ -93,6 +160,7 @@
       expect(!text.includes("agrees"), "the check is there before it is asked for");
       $("#check").click();
       expect($("#details").textContent.includes("agrees"), "the check is not shown");
+      expect(all("#details table").pop().textContent.includes("add #"), "the check does not name the input it moved");
       expect(root.checks > 5 && root.failed === 0, "not all checks agree");
     } else {
       expect(text.includes("Not computed"), "nothing says that there is no check");
@@ -118,6 +186,11 @@
 
     // The backward pass, in the order of the engine: a node comes before its inputs.
     $("#next").click();
+    const [loss] = nodes.slice(-1);
+    const last = $("#details .step").textContent;
+    expect(last.includes("|g| 1 has arrived and gives |g| ") &&
+      last.includes(` to ${nodes[loss.inputs[0].node].title} #`), "the step does not tell of its gradients");
+    expect(all("#details pre.lines").pop().textContent === "1.0", "the gradient's elements are not shown");
     expect(title().startsWith(nodes[nodes.length - 1].op), "the pass does not begin at the end");
     expect($("#details .step").textContent.startsWith(`Step 1 of ${nodes.length}`), "the step is not told of");
     draw();

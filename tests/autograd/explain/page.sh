@@ -1,6 +1,6 @@
 #!/bin/sh
 # tests/autograd/explain/page.sh EXAMPLE: opens the pages that examples/09_explain writes in Chromium, and uses
-# them as page.js here says, in light and in dark. Exit status 77 where there is no Chromium.
+# them as page.js here says, in light and in dark; the last one also as grow.js enlarges it. Exit status 77 where there is no Chromium.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 browser=
@@ -16,10 +16,17 @@ trap 'rm -rf "$work"' EXIT
 "$1" "$work" >/dev/null
 
 failed=0
-for page in expression attention; do
+for page in expression attention steps; do
   {
     echo '<script>const problems = []; addEventListener("error", (e) => problems.push(e.message));</script>'
-    cat "$work/$page.html"
+    if [ $page = steps ]; then
+      echo '<script>'
+      cat "$here/grow.js"
+      echo '</script>'
+      cat "$work/attention.html"
+    else
+      cat "$work/$page.html"
+    fi
     printf '<script>'
     cat "$here/page.js"
     printf '</script>'
