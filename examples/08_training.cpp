@@ -6,6 +6,7 @@
 #include "nn/decode.h"
 #include "nn/optim/adam.h"
 #include "nn/optim/clip.h"
+#include "nn/optim/schedule.h"
 
 using namespace attune;
 
@@ -37,8 +38,10 @@ int main() {
   nn::Seq2Seq model(options);
   optim::Adam adam(model.parameters(), {.learning_rate = 0.005});
 
-  for (int step = 1; step <= 480; ++step) {
+  const int steps = 480;
+  for (int step = 1; step <= steps; ++step) {
     adam.zero_grad();
+    adam.set_learning_rate(0.005 * optim::cosine(step, steps));  // ends at rest
     const Tensor loss = model.loss(random_numbers(32, 6, numbers));
     loss.backward();
     optim::clip_grad_norm(model.parameters(), 1);
