@@ -9,23 +9,21 @@
 namespace attune {
 namespace {
 
-// One view of a storage's elements as a matrix.
-struct View {
-  std::int64_t offset, rows, columns, row, column;
-
-  explicit View(const Tensor& x)
-      : offset(x.handle()->offset),
-        rows(x.size(0)),
-        columns(x.size(1)),
-        row(x.strides()[0]),
-        column(x.strides()[1]) {}
-  bool operator==(const View&) const = default;
-};
-
-// A view, and its packing once that was asked for.
+// What was made of one view of a storage's elements, one for each type; null while it was only
+// asked for.
 struct Entry {
-  View view;
-  std::shared_ptr<const PackedMatrix<float>> packing;
+  std::int64_t offset;
+  Shape shape;
+  Strides strides;
+  std::type_index type;
+  std::shared_ptr<void> made;
+
+  Entry(const Tensor& x, std::type_index made_type)
+      : offset(x.handle()->offset), shape(x.shape()), strides(x.strides()), type(made_type) {}
+  bool is_for(const Entry& other) const {
+    return offset == other.offset && shape == other.shape && strides == other.strides &&
+           type == other.type;
+  }
 };
 
 // The elements of a tensor as they are now.
@@ -46,19 +44,12 @@ class Unchanged {
   std::uint32_t generation_;
 };
 
-// The products of a table's rows with one view of a storage's elements as the weight.
+// The products of a table's rows with the weight that this is kept with.
 struct ProductsOfRows {
-  View weight;
   Unchanged table, bias;
   std::vector<std::int64_t> place_of;  // of each row among the products, -1 if it has none yet
   Tensor products;                     // [room, out]
   std::int64_t count = 0;
-};
-
-// What is kept with a storage.
-struct Kept {
-  std::vector<Entry> packings;
-  std::vector<std::shared_ptr<ProductsOfRows>> products;
 };
 
 // One lock for all storages: it is held for a look at a short list, or for a packing that two
@@ -74,26 +65,22 @@ std::mutex& mutex_of_products() {
 
 constexpr std::int64_t most_bytes_of_products = std::int64_t{64} << 20;
 
-Kept& kept_with(const Tensor& x) {
+// The entry for a type among those kept with the elements, and whether it was there before.
+std::pair<Entry&, bool> find(const Tensor& x, std::type_index type) {
   std::shared_ptr<void>& derived = x.handle()->storage->derived();
-  if (!derived) derived = std::make_shared<Kept>();
-  return *static_cast<Kept*>(derived.get());
-}
-
-// The view's entry among those kept with the elements, and whether it was there before.
-std::pair<Entry&, bool> find(const Tensor& matrix) {
-  std::vector<Entry>& entries = kept_with(matrix).packings;
-  const View wanted(matrix);
+  if (!derived) derived = std::make_shared<std::vector<Entry>>();
+  auto& entries = *static_cast<std::vector<Entry>*>(derived.get());
+  const Entry wanted(x, type);
   const auto found = std::find_if(entries.begin(), entries.end(),
-                                  [&](const Entry& entry) { return entry.view == wanted; });
+                                  [&](const Entry& entry) { return entry.is_for(wanted); });
   if (found != entries.end()) return {*found, true};
-  return {entries.emplace_back(Entry{wanted, nullptr}), false};
+  return {entries.emplace_back(wanted), false};
 }
 
 template <class T>
-std::shared_ptr<const PackedMatrix<T>> pack(const Tensor& x) {
-  return std::make_shared<const PackedMatrix<T>>(
-      x.size(0), x.size(1), Matrix<T>{x.raw<T>(), x.strides()[0], x.strides()[1]});
+std::shared_ptr<PackedMatrix<T>> pack(const Tensor& x) {
+  return std::make_shared<PackedMatrix<T>>(x.size(0), x.size(1),
+                                           Matrix<T>{x.raw<T>(), x.strides()[0], x.strides()[1]});
 }
 
 }  // namespace
@@ -110,19 +97,23 @@ std::shared_ptr<const PackedMatrix<double>> packed(const Tensor& matrix) {
 
 template <>
 std::shared_ptr<const PackedMatrix<float>> packed(const Tensor& matrix) {
-  if (grad_enabled()) return pack<float>(matrix);
-  const std::lock_guard lock(mutex());
-  Entry& entry = find(matrix).first;
-  if (!entry.packing) entry.packing = pack<float>(matrix);
-  return entry.packing;
+  return kept_with<PackedMatrix<float>>(matrix, [&] { return pack<float>(matrix); });
 }
 
 std::shared_ptr<const PackedMatrix<float>> packed_if_reused(const Tensor& matrix) {
   if (grad_enabled()) return nullptr;
   const std::lock_guard lock(mutex());
-  const auto [entry, known] = find(matrix);
-  if (known && !entry.packing) entry.packing = pack<float>(matrix);
-  return entry.packing;
+  const auto [entry, known] = find(matrix, typeid(PackedMatrix<float>));
+  if (known && !entry.made) entry.made = pack<float>(matrix);
+  return std::static_pointer_cast<const PackedMatrix<float>>(entry.made);
+}
+
+std::shared_ptr<void> detail::kept(const Tensor& x, std::type_index type,
+                                   const std::function<std::shared_ptr<void>()>& make) {
+  const std::lock_guard lock(mutex());
+  Entry& entry = find(x, type).first;
+  if (!entry.made) entry.made = make();
+  return entry.made;
 }
 
 namespace {
@@ -136,15 +127,14 @@ Tensor linear_or_product(const Tensor& x, const Tensor& weight, const Tensor& bi
 std::shared_ptr<ProductsOfRows> products_of(const Tensor& table, const Tensor& weight,
                                             const Tensor& bias) {
   const std::lock_guard lock(mutex());
-  auto& all = kept_with(weight).products;
-  const View view(weight);
-  for (const auto& each : all) {
-    if (each->weight == view && each->table.is(table) && each->bias.is(bias)) return each;
-  }
-  std::erase_if(all, [&](const auto& each) { return each->weight == view; });
-  return all.emplace_back(std::make_shared<ProductsOfRows>(ProductsOfRows{
-      view, Unchanged(table), Unchanged(bias),
-      std::vector<std::int64_t>(static_cast<std::size_t>(table.size(0)), -1), Tensor()}));
+  Entry& entry = find(weight, typeid(ProductsOfRows)).first;
+  auto kept = std::static_pointer_cast<ProductsOfRows>(entry.made);
+  if (kept && kept->table.is(table) && kept->bias.is(bias)) return kept;
+  kept = std::make_shared<ProductsOfRows>(ProductsOfRows{
+      Unchanged(table), Unchanged(bias),
+      std::vector<std::int64_t>(static_cast<std::size_t>(table.size(0)), -1), Tensor()});
+  entry.made = kept;
+  return kept;
 }
 
 void add_products(ProductsOfRows& kept, const Tensor& products) {

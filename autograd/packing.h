@@ -3,12 +3,28 @@
 // matrices in the order in which products read them (kernels/packed.h), for a decoder multiplies by
 // the same weights at every step; and products of embedded tokens, which come again and again.
 
+#include <functional>
 #include <memory>
+#include <typeindex>
 
 #include "autograd/kernels/packed.h"
 #include "autograd/tensor.h"
 
 namespace attune {
+
+namespace detail {
+std::shared_ptr<void> kept(const Tensor& x, std::type_index type,
+                           const std::function<std::shared_ptr<void>()>& make);
+}  // namespace detail
+
+// What `make()`, a shared_ptr<Made>, says of the elements of x. Where nothing is recorded it is
+// kept with them until one changes, and so must not hold x: one Made for each view of a storage.
+// `make` asks for nothing that is kept.
+template <class Made, class F>
+std::shared_ptr<const Made> kept_with(const Tensor& x, const F& make) {
+  if (grad_enabled()) return make();
+  return std::static_pointer_cast<const Made>(detail::kept(x, typeid(Made), make));
+}
 
 // A matrix that packing can read: this one, or a copy of it if neither its rows nor its columns lie
 // without gaps.

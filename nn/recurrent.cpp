@@ -7,6 +7,9 @@
 namespace attune::nn {
 namespace {
 
+// So few that multiplying costs less than reading what to multiply by.
+constexpr std::int64_t few_sentences = 4;
+
 bool wants_lstm(const Seq2SeqOptions& options) {
   return options.architecture == Architecture::lstm;
 }
@@ -137,8 +140,8 @@ Encoded RecurrentEncoderDecoder::encode(const Tensor& source, const Tensor& leng
   encoded.state = initial_state(last, source.size(0));
   if (fixed_) encoded.memory.values = {ends_of_reading(last[0])};
   if (look_) encoded.memory = look_->prepare(states, padding_mask(lengths, source.size(1)));
-  // A decoder that goes step by step would read these weights at every step.
-  if (has_fused_states() && !grad_enabled()) {
+  // For few sentences a step of the decoder costs what it takes to read the weights.
+  if (has_fused_states() && !grad_enabled() && source.size(0) <= few_sentences) {
     encoded.memory.values = {linear(states, input_weights()[1])};
   }
   return encoded;

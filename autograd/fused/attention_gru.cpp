@@ -114,6 +114,29 @@ AttentionGRUInputs readable(const AttentionGRUInputs& in, const Tensor& mask) {
           mask};
 }
 
+struct KeyPowers {
+  Tensor powers;    // like the keys
+  Tensor possible;  // bool [batch]
+};
+
+// A decoder that goes step by step has the same keys at every step.
+std::shared_ptr<const KeyPowers> powers_of(const Tensor& keys) {
+  return kept_with<KeyPowers>(keys, [&] {
+    auto found = std::make_shared<KeyPowers>(
+        KeyPowers{empty(keys.shape(), keys.dtype()), empty({keys.size(0)}, DType::boolean)});
+    dispatch_floating(keys.dtype(), [&]<class T>(T) {
+      find_powers(keys.size(0), keys.size(1) * keys.size(2), keys.raw<T>(),
+                  found->powers.template raw<T>(), found->possible.raw<bool>());
+    });
+    return found;
+  });
+}
+
+template <class T>
+AttentionKeys<T> readable(const Tensor& keys, const KeyPowers& powers) {
+  return {keys.raw<T>(), powers.powers.raw<T>(), powers.possible.raw<bool>()};
+}
+
 // What the backward pass reads beside the inputs.
 struct Trace {
   Tensor queries;   // [steps, attention]
@@ -149,10 +172,11 @@ std::vector<Tensor> attention_gru_backward_pass(const AttentionGRUInputs& in, co
   const Tensor by_keys = zeros(in.keys.shape(), dtype);
   const Tensor by_values = zeros(in.values.shape(), dtype);
   const Tensor by_v = zeros({steps.batch(), n.attention}, dtype);
+  const auto powers = powers_of(in.keys);
   dispatch_floating(dtype, [&]<class T>(T) {
     attention_gru_backward<T>({steps.tasks(),
                                n,
-                               in.keys.raw<T>(),
+                               readable<T>(in.keys, *powers),
                                in.values.raw<T>(),
                                *packed<T>(in.query_weight),
                                in.v.raw<T>(),
@@ -206,9 +230,10 @@ AttentionGRUResult attention_gru(const AttentionGRUInputs& inputs, const Steps& 
   const AttentionGRUInputs in = readable(inputs, mask);
   const AttentionGruSizes n = sizes_of(in);
   const Trace trace = empty_trace(n, steps.count(), in.input.dtype());
+  const auto powers = powers_of(in.keys);
   dispatch_floating(in.input.dtype(), [&]<class T>(T) {
     attention_gru_forward<T>(
-        {steps.tasks(), n, in.input.raw<T>(), in.initial.raw<T>(), in.keys.raw<T>(),
+        {steps.tasks(), n, in.input.raw<T>(), in.initial.raw<T>(), readable<T>(in.keys, *powers),
          in.values.raw<T>(), mask.defined() ? mask.raw<bool>() : nullptr,
          *packed<T>(transpose(in.query_weight)), in.v.raw<T>(),
          packed_if_defined<T>(in.context_weight, true).get(), *packed<T>(transpose(in.weight)),

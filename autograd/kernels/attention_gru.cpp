@@ -9,9 +9,12 @@
 #include "autograd/kernels/isa.h"
 #include "autograd/kernels/lanes.h"
 #include "autograd/kernels/math.h"
+#include "autograd/kernels/parallel.h"
 
 namespace attune {
 namespace {
+
+constexpr std::int64_t rows_a_chunk = 8;
 
 // The hidden layer of the score, tanh(q + k): of q and k, or, in half the time, of e^2q and e^2k.
 struct OfSums {
@@ -139,43 +142,29 @@ std::unique_ptr<T[]> scratch(std::size_t rows, std::int64_t size) {
   return std::make_unique_for_overwrite<T[]>(rows * static_cast<std::size_t>(size));
 }
 
-// The keys of a task's rows and their powers, and which of the two a look is to read.
+// Which a look is to read: keys and queries, or their powers.
 template <class T>
-class KeysOfTask {
+class Looks {
  public:
-  KeysOfTask(const AttentionGruSizes& n, const T* keys, const StepTask& task)
-      : size_(n.source * n.attention),
-        attention_(n.attention),
-        keys_(keys),
-        powers_(scratch<T>(task.rows.size(), size_)),
-        has_powers_(std::make_unique<bool[]>(task.rows.size())),
-        query_(scratch<T>(1, n.attention)) {
-    for (std::size_t i = 0; i < task.rows.size(); ++i) {
-      vectorised<Powers<T>>(size_, keys + task.rows[i] * size_, powers_.get() + at(i),
-                            &has_powers_[i]);
-    }
-  }
+  Looks(const AttentionGruSizes& n, const AttentionKeys<T>& keys)
+      : size_(n.source * n.attention), keys_(keys), query_powers_(scratch<T>(1, n.attention)) {}
 
-  // Calls f(what the hidden layer is of, keys, query) for the row `i` of the task.
+  // Calls f(what the hidden layer is of, keys, query) for a query [attention] of a row.
   template <class F>
-  void with(std::size_t i, std::int64_t row, const T* query, const F& f) const {
-    bool possible = has_powers_[i];
-    if (possible) vectorised<Powers<T>>(attention_, query, query_.get(), &possible);
+  void with(std::int64_t row, const T* query, std::int64_t attention, const F& f) const {
+    bool possible = keys_.possible[row];
+    if (possible) vectorised<Powers<T>>(attention, query, query_powers_.get(), &possible);
     if (possible) {
-      f(OfPowers(), powers_.get() + at(i), query_.get());
+      f(OfPowers(), keys_.powers + row * size_, query_powers_.get());
     } else {
-      f(OfSums(), keys_ + row * size_, query);
+      f(OfSums(), keys_.keys + row * size_, query);
     }
   }
 
  private:
-  std::int64_t at(std::size_t i) const { return static_cast<std::int64_t>(i) * size_; }
-
-  std::int64_t size_, attention_;
-  const T* keys_;
-  std::unique_ptr<T[]> powers_;
-  std::unique_ptr<bool[]> has_powers_;
-  std::unique_ptr<T[]> query_;
+  std::int64_t size_;
+  AttentionKeys<T> keys_;
+  std::unique_ptr<T[]> query_powers_;
 };
 
 template <class T>
@@ -185,7 +174,7 @@ void forward_task(const AttentionGruForward<T>& run, const StepTask& task) {
   const std::unique_ptr<T[]> initial = rows_of(task, run.initial, h);
   const std::unique_ptr<T[]> input = scratch<T>(task.rows.size(), 3 * h);
   const std::unique_ptr<T[]> recurrent = scratch<T>(task.rows.size(), 3 * h);
-  const KeysOfTask<T> keys(n, run.keys, task);
+  const Looks<T> looks(n, run.keys);
   // The rows that are at work at a step were the first of those at work before it.
   const T* state = initial.get();
   for (std::int64_t s = 0; s < task.time(); ++s) {
@@ -194,10 +183,9 @@ void forward_task(const AttentionGruForward<T>& run, const StepTask& task) {
     T* const contexts = run.contexts + first * d;
     run.query_weight.multiply(rows, state, h, {}, queries, a);
     for (std::int64_t row = 0; row < rows; ++row) {
-      const auto i = static_cast<std::size_t>(row);
-      const std::int64_t r = task.rows[i];
+      const std::int64_t r = task.rows[static_cast<std::size_t>(row)];
       const bool* const mask = run.mask ? run.mask + r * n.source : nullptr;
-      keys.with(i, r, queries + row * a, [&]<class Of>(Of, const T* of_row, const T* query) {
+      looks.with(r, queries + row * a, a, [&]<class Of>(Of, const T* of_row, const T* query) {
         const Look<T> look{n.source, a, d, of_row, run.values + r * n.source * d, mask, run.v};
         vectorised<LookForward<T, Of>>(&look, query, run.weights + (first + row) * n.source,
                                        contexts + row * d);
@@ -224,7 +212,7 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
   const std::unique_ptr<T[]> g = rows_of<T>(task, nullptr, h);
   const std::unique_ptr<T[]> by_contexts = scratch<T>(task.rows.size(), d);
   const std::unique_ptr<T[]> by_scores = scratch<T>(1, n.source);
-  const KeysOfTask<T> keys(n, run.keys, task);
+  const Looks<T> looks(n, run.keys);
   for (std::int64_t s = task.time(); s-- > 0;) {
     const std::int64_t first = task.start(s), rows = task.count(s);
     std::transform(g.get(), g.get() + rows * h, run.by_output + first * h, g.get(), std::plus<T>());
@@ -242,12 +230,11 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
     }
     run.weight.multiply(rows, by_recurrent, 3 * h, {g.get(), h}, g.get(), h);
     for (std::int64_t row = 0; row < rows; ++row) {
-      const auto i = static_cast<std::size_t>(row);
-      const std::int64_t r = task.rows[i];
+      const std::int64_t r = task.rows[static_cast<std::size_t>(row)];
       const LookGradients<T> by{by_queries + row * a, run.by_keys + r * n.source * a,
                                 run.by_values + r * n.source * d, run.by_v + r * a};
       const T* const of_step = run.queries + (first + row) * a;
-      keys.with(i, r, of_step, [&]<class Of>(Of, const T* of_row, const T* query) {
+      looks.with(r, of_step, a, [&]<class Of>(Of, const T* of_row, const T* query) {
         const Look<T> look{n.source, a, d, of_row, run.values + r * n.source * d, nullptr, run.v};
         vectorised<LookBackward<T, Of>>(&look, query, run.weights + (first + row) * n.source,
                                         by_contexts.get() + row * d, by_scores.get(), &by);
@@ -261,6 +248,15 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
 }  // namespace
 
 template <class T>
+void find_powers(std::int64_t batch, std::int64_t size, const T* keys, T* powers, bool* possible) {
+  parallel_for(batch, rows_a_chunk, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      vectorised<Powers<T>>(size, keys + row * size, powers + row * size, possible + row);
+    }
+  });
+}
+
+template <class T>
 void attention_gru_forward(const AttentionGruForward<T>& run) {
   each_task(run.tasks, [&](const StepTask& task) { forward_task(run, task); });
 }
@@ -270,6 +266,8 @@ void attention_gru_backward(const AttentionGruBackward<T>& run) {
   each_task(run.tasks, [&](const StepTask& task) { backward_task(run, task); });
 }
 
+template void find_powers(std::int64_t, std::int64_t, const float*, float*, bool*);
+template void find_powers(std::int64_t, std::int64_t, const double*, double*, bool*);
 template void attention_gru_forward(const AttentionGruForward<float>&);
 template void attention_gru_forward(const AttentionGruForward<double>&);
 template void attention_gru_backward(const AttentionGruBackward<float>&);
