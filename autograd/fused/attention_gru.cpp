@@ -169,9 +169,9 @@ std::vector<Tensor> attention_gru_backward_pass(const AttentionGRUInputs& in, co
   const Tensor by_input = of_steps(3 * n.hidden);
   const Tensor by_recurrent = of_steps(3 * n.hidden);
   const Tensor by_queries = of_steps(n.attention);
-  const Tensor by_keys = zeros(in.keys.shape(), dtype);
-  const Tensor by_values = zeros(in.values.shape(), dtype);
-  const Tensor by_v = zeros({steps.batch(), n.attention}, dtype);
+  const Tensor by_keys = empty(in.keys.shape(), dtype);
+  const Tensor by_values = empty(in.values.shape(), dtype);
+  const Tensor by_v = empty({steps.batch(), n.attention}, dtype);
   const auto powers = powers_of(in.keys);
   dispatch_floating(dtype, [&]<class T>(T) {
     attention_gru_backward<T>({steps.tasks(),

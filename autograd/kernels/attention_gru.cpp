@@ -213,6 +213,11 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
   const std::unique_ptr<T[]> by_contexts = scratch<T>(task.rows.size(), d);
   const std::unique_ptr<T[]> by_scores = scratch<T>(1, n.source);
   const Looks<T> looks(n, run.keys);
+  for (const std::int64_t r : task.rows) {
+    std::fill_n(run.by_keys + r * n.source * a, n.source * a, T{0});
+    std::fill_n(run.by_values + r * n.source * d, n.source * d, T{0});
+    std::fill_n(run.by_v + r * a, a, T{0});
+  }
   for (std::int64_t s = task.time(); s-- > 0;) {
     const std::int64_t first = task.start(s), rows = task.count(s);
     std::transform(g.get(), g.get() + rows * h, run.by_output + first * h, g.get(), std::plus<T>());

@@ -49,8 +49,8 @@ struct AttentionGruForward {
 template <class T>
 void attention_gru_forward(const AttentionGruForward<T>& run);
 
-// by_keys, by_values and by_v are zero on entry. Gradients of the weights are left to products over
-// all steps at once, of by_input, by_recurrent and by_queries.
+// Gradients of the weights are left to products over all steps at once, of by_input, by_recurrent
+// and by_queries.
 template <class T>
 struct AttentionGruBackward {
   const std::vector<StepTask>& tasks;
