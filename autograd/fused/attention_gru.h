@@ -32,8 +32,8 @@ struct AttentionGRUResult {
 //     e_j = v . tanh(W h + keys_j),   weights = softmax(e),   context = weights values
 //
 // each step takes input + context_weight context for its gates' input. (The product can be taken
-// before the mean, once for every value, where there are fewer values than steps to come.) The real steps of all
-// targets are `steps`, which run forwards. Error if the shapes do not fit.
+// before the mean, once for every value, where there are fewer values than steps to come.) The real
+// steps of all targets are `steps`, which run forwards. Error if the shapes do not fit.
 AttentionGRUResult attention_gru(const AttentionGRUInputs& inputs, const Steps& steps,
                                  Site site = Site::current());
 
