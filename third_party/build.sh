@@ -12,7 +12,7 @@ run() {
   "$@" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
 }
 if [ ! -f "build/$preset/build.ninja" ]; then
-  echo "building attune ($preset): about a minute, the first time ..." >&2
+  echo "building attune ($preset): a minute or a few, the first time ..." >&2
   run cmake --preset "$preset"
 fi
 if [ $# -gt 0 ]; then
