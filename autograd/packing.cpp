@@ -118,8 +118,26 @@ std::shared_ptr<void> detail::kept(const Tensor& x, std::type_index type,
 
 namespace {
 
-Tensor linear_or_product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return bias.defined() ? linear(x, weight, bias) : linear(x, weight);
+// x W^T + b. The bits of a row do not depend on the rows beside it, so that it makes no difference
+// with which others a row is kept.
+Tensor product_of_rows(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  const std::int64_t count = x.size(0), in = weight.size(1), out = weight.size(0);
+  const Tensor result = empty({count, out}, x.dtype());
+  const Tensor rows = x.contiguous(), matrix = packable(transpose(weight.detach()));
+  const Tensor added = bias.defined() ? bias.detach().contiguous() : Tensor();
+  dispatch_floating(x.dtype(), [&]<class T>(T) {
+    const Addend<T> add{added.defined() ? added.raw<T>() : nullptr, 0};
+    if constexpr (sizeof(T) == sizeof(float)) {
+      packed<T>(matrix)->multiply_in_parallel(count, rows.raw<T>(), in, add, result.raw<T>(), out);
+    } else {
+      const Matrix<T> right{matrix.raw<T>(), matrix.strides()[0], matrix.strides()[1]};
+      for (std::int64_t row = 0; row < count; ++row) {
+        gemm<T>(1, out, in, {rows.raw<T>() + row * in, in, 1}, right, add,
+                result.raw<T>() + row * out, out);
+      }
+    }
+  });
+  return result;
 }
 
 // The products of that table that are kept with the weight; those of a table that changed since
@@ -159,7 +177,7 @@ Tensor linear_of_rows(const Tensor& table, const Tensor& ids, const Tensor& weig
     return x.defined() && x.handle()->storage == weight.handle()->storage;
   };
   if (shared(table) || shared(bias)) {
-    return linear_or_product(embedding(table, ids), weight, bias);
+    return product_of_rows(embedding(table, ids), weight, bias);
   }
   const std::lock_guard lock(mutex_of_products());
   const auto kept = products_of(table, weight, bias);
@@ -180,9 +198,9 @@ Tensor linear_of_rows(const Tensor& table, const Tensor& ids, const Tensor& weig
     const auto size = static_cast<std::int64_t>(item_size(table.dtype())) * weight.size(0);
     if ((kept->count + static_cast<std::int64_t>(missing.size())) * size > most_bytes_of_products) {
       for (const std::int64_t row : missing) kept->place_of[static_cast<std::size_t>(row)] = -1;
-      return linear_or_product(embedding(table, ids), weight, bias);
+      return product_of_rows(embedding(table, ids), weight, bias);
     }
-    add_products(*kept, linear_or_product(embedding(table, ids_of(missing)), weight, bias));
+    add_products(*kept, product_of_rows(embedding(table, ids_of(missing)), weight, bias));
   }
   if (rows.empty()) return empty({0, weight.size(0)}, table.dtype());
   return embedding(slice(kept->products, 0, 0, kept->count), ids_of(places));
