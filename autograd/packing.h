@@ -1,7 +1,7 @@
 #pragma once
 // What is computed from weights and kept with their elements for as long as these stay as they are:
-// matrices in the order in which products read them (kernels/packed.h), for a decoder multiplies by
-// the same weights at every step; and products of embedded tokens, which come again and again.
+// above all matrices in the order in which products read them (kernels/packed.h), for a decoder
+// multiplies by the same weights at every step.
 
 #include <functional>
 #include <memory>
@@ -39,12 +39,5 @@ std::shared_ptr<const PackedMatrix<T>> packed(const Tensor& matrix);
 // The same for a float32 matrix that is asked for a second time without having changed; null the
 // first time, and where something is recorded: to multiply by it once, packing does not pay.
 std::shared_ptr<const PackedMatrix<float>> packed_if_reused(const Tensor& matrix);
-
-// x W^T + b of rows x of a table [rows, in]: of those at `ids`, int64 [count] and each below
-// `rows`, with a weight [out, in] and a bias [out] or undefined. -> [count, out]. Not recorded.
-// Each row's product is computed once and kept until an element of the three changes, up to 64 MiB
-// of them.
-Tensor linear_of_rows(const Tensor& table, const Tensor& ids, const Tensor& weight,
-                      const Tensor& bias);
 
 }  // namespace attune

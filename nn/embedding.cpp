@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "autograd/packing.h"
+#include "autograd/fused/linear_of_rows.h"
 
 namespace attune::nn {
 

@@ -52,6 +52,18 @@ Steps steps_of(const Sizes& n, bool ragged) {
   return Steps(n.batch, n.time, from_vector(lengths, {n.batch}));
 }
 
+// The gradients of both by those leaves, of a random one that comes in.
+void check_gradients(const Tensor& fused, const Tensor& defined,
+                     const std::vector<Tensor>& leaves) {
+  const Tensor g = randn(fused.shape(), 0, 1, DType::float64);
+  const auto by_kernel = functional::pull_back({fused}, leaves, {g});
+  const auto by_composition = functional::pull_back({defined}, leaves, {g});
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    CAPTURE(i);
+    CHECK(difference(by_kernel[i], by_composition[i]) < 1e-12);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("the kernel computes what the composition says, forward and backward") {
@@ -70,13 +82,7 @@ TEST_CASE("the kernel computes what the composition says, forward and backward")
           attention_gru_composition(named(in, mask, steps), steps);
       CHECK(difference(fused, defined) < 1e-12);
       CHECK(difference(looks, defined_looks) < 1e-12);
-      const Tensor g = randn(fused.shape(), 0, 1, DType::float64);
-      const auto by_kernel = functional::pull_back({fused}, in, {g});
-      const auto by_composition = functional::pull_back({defined}, in, {g});
-      for (std::size_t i = 0; i < in.size(); ++i) {
-        CAPTURE(i);
-        CHECK(difference(by_kernel[i], by_composition[i]) < 1e-12);
-      }
+      check_gradients(fused, defined, in);
     }
   }
 }
@@ -93,15 +99,9 @@ TEST_CASE("values that are already multiplied by the context's weight need none"
   const Tensor fused = attention_gru(named(in, mask, steps), steps).output;
   CHECK(difference(fused, expected) < 1e-12);
   const Tensor defined = attention_gru_composition(named(in, mask, steps), steps).output;
-  const Tensor g = randn(fused.shape(), 0, 1, DType::float64);
   std::vector<Tensor> wanted = in;
   wanted.erase(wanted.begin() + 6);
-  const auto by_kernel = functional::pull_back({fused}, wanted, {g});
-  const auto by_composition = functional::pull_back({defined}, wanted, {g});
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    CAPTURE(i);
-    CHECK(difference(by_kernel[i], by_composition[i]) < 1e-12);
-  }
+  check_gradients(fused, defined, wanted);
 }
 
 TEST_CASE("queries and keys so large that their powers would overflow are looked at all the same") {
@@ -119,13 +119,7 @@ TEST_CASE("queries and keys so large that their powers would overflow are looked
   const Tensor fused = attention_gru(named(in, {}, steps), steps).output;
   const Tensor defined = attention_gru_composition(named(in, {}, steps), steps).output;
   CHECK(difference(fused, defined) < 1e-12);
-  const Tensor g = randn(fused.shape(), 0, 1, DType::float64);
-  const auto by_kernel = functional::pull_back({fused}, in, {g});
-  const auto by_composition = functional::pull_back({defined}, in, {g});
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    CAPTURE(i);
-    CHECK(difference(by_kernel[i], by_composition[i]) < 1e-12);
-  }
+  check_gradients(fused, defined, in);
 }
 
 TEST_CASE("first and second derivatives agree with differences") {
