@@ -1,5 +1,6 @@
 #include "nn/embedding.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "autograd/fused/linear_of_rows.h"
@@ -26,11 +27,14 @@ Tensor Vectors::linear_of(const Steps& steps, const Tensor& weight, const Tensor
 }
 
 Vectors Embedding::vectors(const Tensor& ids) const {
+  const std::vector<std::int64_t> all = ids.to_vector<std::int64_t>();
+  const auto exists = [&](std::int64_t id) { return id >= 0 && id < weight.size(0); };
+  // forward() knows how to say that an id is wrong.
+  if (!std::all_of(all.begin(), all.end(), exists)) return forward(ids);
+  if (!grad_enabled()) return {weight, ids};
   std::vector<std::int64_t> distinct, places;
   std::vector<std::int64_t> place_of(static_cast<std::size_t>(weight.size(0)), -1);
-  for (const std::int64_t id : ids.to_vector<std::int64_t>()) {
-    // forward() knows how to say that an id is wrong.
-    if (id < 0 || id >= weight.size(0)) return forward(ids);
+  for (const std::int64_t id : all) {
     std::int64_t& place = place_of[static_cast<std::size_t>(id)];
     if (place < 0) {
       place = static_cast<std::int64_t>(distinct.size());
@@ -38,7 +42,6 @@ Vectors Embedding::vectors(const Tensor& ids) const {
     }
     places.push_back(place);
   }
-  if (!grad_enabled()) return {weight, ids};
   // To gather the results costs a part of computing them.
   if (2 * distinct.size() > places.size()) return forward(ids);
   const Shape count{static_cast<std::int64_t>(distinct.size())};
