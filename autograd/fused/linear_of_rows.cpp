@@ -88,7 +88,21 @@ std::shared_ptr<ProductsOfRows> products_of(const Tensor& table, const Tensor& w
   return kept;
 }
 
-void add_products(ProductsOfRows& kept, const Tensor& products) {
+// The rows that have no product yet, each once.
+std::vector<std::int64_t> missing_of(const ProductsOfRows& kept,
+                                     const std::vector<std::int64_t>& rows) {
+  std::vector<std::int64_t> missing;
+  for (const std::int64_t row : rows) {
+    if (kept.place_of[static_cast<std::size_t>(row)] < 0) missing.push_back(row);
+  }
+  std::sort(missing.begin(), missing.end());
+  missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
+  return missing;
+}
+
+// Rows get their places last, so that none has one without a product if memory runs out.
+void add_products(ProductsOfRows& kept, const std::vector<std::int64_t>& rows,
+                  const Tensor& products) {
   const std::int64_t room = kept.products.defined() ? kept.products.size(0) : 0;
   const std::int64_t count = kept.count + products.size(0);
   if (count > room) {
@@ -97,7 +111,9 @@ void add_products(ProductsOfRows& kept, const Tensor& products) {
     kept.products = more;
   }
   slice(kept.products, 0, kept.count, count).copy_(products);
-  kept.count = count;
+  for (const std::int64_t row : rows) {
+    kept.place_of[static_cast<std::size_t>(row)] = kept.count++;
+  }
 }
 
 // Whether ordinary ops would find nothing wrong with these; they know how to say it.
@@ -130,27 +146,22 @@ Tensor linear_of_rows(const Tensor& table, const Tensor& ids, const Tensor& weig
   }
   const std::lock_guard lock(mutex_of_products());
   const auto kept = products_of(table, weight, bias);
-  std::vector<std::int64_t> missing, places;
-  for (const std::int64_t row : rows) {
-    std::int64_t& place = kept->place_of[static_cast<std::size_t>(row)];
-    if (place < 0) {
-      place = kept->count + static_cast<std::int64_t>(missing.size());
-      missing.push_back(row);
-    }
-    places.push_back(place);
-  }
   const auto ids_of = [](const std::vector<std::int64_t>& values) {
     return from_vector(values, {static_cast<std::int64_t>(values.size())});
   };
+  const std::vector<std::int64_t> missing = missing_of(*kept, rows);
   if (!missing.empty()) {
     const auto size = static_cast<std::int64_t>(item_size(table.dtype())) * weight.size(0);
     if ((kept->count + static_cast<std::int64_t>(missing.size())) * size > most_bytes_of_products) {
-      for (const std::int64_t row : missing) kept->place_of[static_cast<std::size_t>(row)] = -1;
       return product_of_rows(embedding(table, ids), weight, bias);
     }
-    add_products(*kept, product_of_rows(embedding(table, ids_of(missing)), weight, bias));
+    add_products(*kept, missing, product_of_rows(embedding(table, ids_of(missing)), weight, bias));
   }
   if (rows.empty()) return empty({0, weight.size(0)}, table.dtype());
+  std::vector<std::int64_t> places;
+  for (const std::int64_t row : rows) {
+    places.push_back(kept->place_of[static_cast<std::size_t>(row)]);
+  }
   return embedding(slice(kept->products, 0, 0, kept->count), ids_of(places));
 }
 

@@ -122,7 +122,7 @@ const std::vector<std::pair<std::string, Values>>& recipes() {
         {"schedule", "cosine"},
         {"average", "0.999"},
         {"label-smoothing", "0.1"}}},
-      {"scan", {{"tokens", "word"}, {"steps", "3000"}, {"patience", "0"}}},
+      {"scan", {{"tokens", "word"}, {"steps", "3000"}, {"patience", "0"}, {"schedule", "cosine"}}},
       {"transformer", {{"lr", "0.001"}}},
   };
   return recipes;
