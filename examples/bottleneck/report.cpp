@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 #include <map>
 
 #include "examples/bottleneck/experiment.h"
@@ -120,21 +121,48 @@ Chart learning_chart(const Runs& runs) {
   return chart;
 }
 
-// The scores at every width: [score][width].
+// The runs of the scores at every width, one for each seed: [score][width][seed].
 struct Comparison {
-  std::vector<std::pair<std::string, std::map<std::int64_t, Run>>> scores;
+  std::vector<std::pair<std::string, std::map<std::int64_t, std::vector<Run>>>> scores;
 };
+
+std::vector<Run> that_came_to_enough(const std::vector<Run>& runs) {
+  std::vector<Run> these;
+  std::copy_if(runs.begin(), runs.end(), std::back_inserter(these),
+               [](const Run& run) { return run.updates_to(enough) > 0; });
+  return these;
+}
+
+double updates_to_enough(const Run& run) {
+  return static_cast<double>(run.updates_to(enough));
+}
+
+double letters_right(const Run& run) {
+  return run.looks.back().accuracy.tokens;
+}
+
+// "525 (500-550)", "525, 1 of 3 seeds", "never".
+std::string updates_written(const std::vector<Run>& runs) {
+  const std::vector<Run> these = that_came_to_enough(runs);
+  if (these.empty()) return "never";
+  const Spread s = spread_of(these, updates_to_enough);
+  std::string text = fmt::format("{:.0f}", s.mean);
+  if (s.low != s.high) text += fmt::format(" ({:.0f}-{:.0f})", s.low, s.high);
+  if (these.size() < runs.size()) {
+    text += fmt::format(", {} of {} seeds", these.size(), runs.size());
+  }
+  return text;
+}
 
 Table scores_table(const Comparison& comparison) {
   Table table{
       {"score", "width", "parameters", "updates to 95 %", "letters right, %", "ms an update"}, {}};
   for (const auto& [name, by_width] : comparison.scores) {
-    for (const auto& [width, run] : by_width) {
-      const std::int64_t updates = run.updates_to(enough);
-      table.rows.push_back({name, fmt::format("{}", width), fmt::format("{}", run.parameters),
-                            updates > 0 ? fmt::format("{}", updates) : "never",
-                            percent(run.looks.back().accuracy.tokens),
-                            fmt::format("{:.1f}", run.milliseconds)});
+    for (const auto& [width, runs] : by_width) {
+      const Spread time = spread_of(runs, [](const Run& run) { return run.milliseconds; });
+      table.rows.push_back({name, fmt::format("{}", width), fmt::format("{}", runs[0].parameters),
+                            updates_written(runs), written(spread_of(runs, letters_right)),
+                            fmt::format("{:.1f}", time.mean)});
     }
   }
   return table;
@@ -145,9 +173,11 @@ Chart scores_chart(const Comparison& comparison, const char* title, const char* 
   Chart chart{title, "hidden size", y, {}, 0, highest, true};
   for (const auto& [name, by_width] : comparison.scores) {
     Series series{name, {}};
-    for (const auto& [width, run] : by_width) {
-      const double v = value(run);
-      if (v > 0) series.points.push_back({static_cast<double>(width), v, v, v});
+    for (const auto& [width, runs] : by_width) {
+      const Spread s = spread_of(runs, value);
+      if (s.low > 0) {
+        series.points.push_back({static_cast<double>(width), s.mean, s.low, s.high});
+      }
     }
     chart.series.push_back(std::move(series));
   }
@@ -212,12 +242,12 @@ class Report {
     budget.updates = std::max<std::int64_t>(1, plan_.updates / 4);
     budget.look_every = 25;
     budget.batch = 32;
-    fmt::print("The scores: {} updates of {} strings of 2 to 20 letters backwards, seed 1\n",
-               budget.updates, budget.batch);
+    fmt::print("The scores: {} updates of {} strings of 2 to 20 letters backwards, {} seed{}\n",
+               budget.updates, budget.batch, plan_.seeds, plan_.seeds == 1 ? "" : "s");
     for (const Attention attention : {Attention::additive, Attention::dot, Attention::general,
                                       Attention::scaled, Attention::multihead}) {
       const std::string name(name_of(attention));
-      comparison_.scores.emplace_back(name, std::map<std::int64_t, Run>());
+      comparison_.scores.emplace_back(name, std::map<std::int64_t, std::vector<Run>>());
       for (const std::int64_t width : {32, 64, 128, 256, 512}) {
         Contender contender{fmt::format("{} {}", name, width), {}};
         contender.options.attention = attention;
@@ -225,8 +255,11 @@ class Report {
         contender.options.hidden = contender.options.attention_size = width;
         // The same for all scores; wide models are thrown off by the rate that small ones need.
         budget.learning_rate = highest_rate * std::min(1.0, 128.0 / static_cast<double>(width));
-        comparison_.scores.back().second[width] = one(contender, budget, 1, {});
-        save();
+        for (std::int64_t seed = 1; seed <= plan_.seeds; ++seed) {
+          const Run run = one(contender, budget, static_cast<std::uint64_t>(seed), {});
+          comparison_.scores.back().second[width].push_back(run);
+          save();
+        }
       }
     }
     fmt::print("\n{}\n", aligned(scores_table(comparison_)));
@@ -267,14 +300,12 @@ class Report {
         "is 0.003 up to a width of 128, and falls as widths double beyond. The encoder's states "
         "are "
         "twice as wide as the decoder's, so that dot must first project them, which makes it "
-        "general: the two compute the same. A line that lacks a point never came to 95 % at that "
-        "width.");
+        "general: the two compute the same. A line lacks a point where not every seed came to "
+        "95 %.");
     page.chart(scores_chart(comparison_, "Updates until 95 % of the letters are right", "updates",
-                            static_cast<double>(plan_.updates) / 4, [](const Run& run) {
-                              return static_cast<double>(run.updates_to(enough));
-                            }));
-    page.chart(scores_chart(comparison_, "Letters right in the end", "letters right", 1,
-                            [](const Run& run) { return run.looks.back().accuracy.tokens; }));
+                            static_cast<double>(plan_.updates) / 4, updates_to_enough));
+    page.chart(
+        scores_chart(comparison_, "Letters right in the end", "letters right", 1, letters_right));
     page.table(scores_table(comparison_));
   }
 
