@@ -60,6 +60,17 @@ void copy_slabs(std::int64_t count, std::size_t slab, std::byte* to, const std::
   });
 }
 
+// Sets the slabs of x [batch, time, ..] that are padding to zero.
+void clear_padding(const Steps& steps, std::size_t slab, std::byte* x) {
+  each_task(steps.tasks(), [&](const StepTask& task) {
+    for (std::size_t i = 0; i < task.rows.size(); ++i) {
+      const std::int64_t length = task.lengths[i];
+      std::fill_n(x + static_cast<std::size_t>(task.rows[i] * steps.time() + length) * slab,
+                  static_cast<std::size_t>(steps.time() - length) * slab, std::byte{0});
+    }
+  });
+}
+
 // `shape` with other dimensions in place of its first `dropped`.
 Shape with_leading(const Shape& shape, std::size_t dropped, Shape leading) {
   for (std::size_t d = dropped; d < shape.size(); ++d) leading.push_back(shape[d]);
@@ -113,12 +124,12 @@ Tensor unpack(Operand rows, const Steps& steps) {
   const Shape shape = with_leading(rows->shape(), 1, {steps.batch(), steps.time()});
   if (steps.as_they_lie()) return reshape(rows, shape);
   const Tensor from = rows->detach().contiguous();
-  const bool full = steps.count() == steps.batch() * steps.time();
-  Tensor x = full ? empty(shape, rows->dtype()) : zeros(shape, rows->dtype());
+  const std::size_t slab = bytes_a_step(rows->shape(), 1, rows->dtype());
+  Tensor x = empty(shape, rows->dtype());
+  clear_padding(steps, slab, x.bytes());
   const auto same = [](std::int64_t i) { return i; };
   const auto place = [at = steps.places().data()](std::int64_t i) { return at[i]; };
-  copy_slabs(steps.count(), bytes_a_step(rows->shape(), 1, rows->dtype()), x.bytes(), from.bytes(),
-             place, same);
+  copy_slabs(steps.count(), slab, x.bytes(), from.bytes(), place, same);
   return apply("unpack", {rows}, std::move(x),
                wrt(rows, [steps](const Tensor& g) { return pack(g, steps); }));
 }

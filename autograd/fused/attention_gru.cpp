@@ -169,6 +169,7 @@ std::vector<Tensor> attention_gru_backward_pass(const AttentionGRUInputs& in, co
   const Tensor by_input = of_steps(3 * n.hidden);
   const Tensor by_recurrent = of_steps(3 * n.hidden);
   const Tensor by_queries = of_steps(n.attention);
+  const Tensor by_contexts = of_steps(n.features);
   const Tensor by_keys = empty(in.keys.shape(), dtype);
   const Tensor by_values = empty(in.values.shape(), dtype);
   const Tensor by_v = empty({steps.batch(), n.attention}, dtype);
@@ -193,6 +194,7 @@ std::vector<Tensor> attention_gru_backward_pass(const AttentionGRUInputs& in, co
                                by_input.raw<T>(),
                                by_recurrent.raw<T>(),
                                by_queries.raw<T>(),
+                               by_contexts.raw<T>(),
                                by_keys.raw<T>(),
                                by_values.raw<T>(),
                                by_v.raw<T>()});

@@ -91,12 +91,12 @@ struct LookForward {
 
 template <class T>
 struct LookGradients {
-  T* by_query;   // [a]: set
-  T* by_keys;    // [source, a]: added to
-  T* by_values;  // [source, d]: added to
-  T* by_v;       // [a]: added to
+  T* by_query;  // [a]: set
+  T* by_keys;   // [source, a]: added to
+  T* by_v;      // [a]: added to
 };
 
+// All but the gradients of the values.
 template <class T, class Of>
 struct LookBackward {
   // `by_scores` [source] is scratch.
@@ -109,10 +109,8 @@ struct LookBackward {
       const T weight = weights[j];
       if (weight == 0) continue;
       const T* __restrict const value = look->values + j * d;
-      T* __restrict const by_value = by->by_values + j * d;
       by_scores[j] = sum_of<T>(d, [=](std::int64_t i) { return by_context[i] * value[i]; });
       mean += weight * by_scores[j];
-      for (std::int64_t i = 0; i < d; ++i) by_value[i] += weight * by_context[i];
     }
     std::fill_n(by->by_query, look->attention, T{0});
     for (std::int64_t j = 0; j < look->source; ++j) {
@@ -133,6 +131,28 @@ struct LookBackward {
       by_v[i] += g * u;
       by_query[i] += by_sum;
       by_key[i] += by_sum;
+    }
+  }
+};
+
+// The gradients of a row's values: the sum, over its steps, of each weight times the gradient of
+// what it was the weight of. Made when all steps have theirs, it finds in the cache what, added to
+// at every look, would not fit there.
+template <class T>
+struct ByValues {
+  static void run(const StepTask* task, std::size_t row, const AttentionGruSizes* n,
+                  const T* weights, const T* by_contexts, T* by_values) {
+    const std::int64_t d = n->features;
+    for (std::int64_t j = 0; j < n->source; ++j) {
+      T* __restrict const by_value = by_values + j * d;
+      std::fill_n(by_value, d, T{0});
+      for (std::int64_t s = task->lengths[row]; s-- > 0;) {
+        const std::int64_t step = task->start(s) + static_cast<std::int64_t>(row);
+        const T weight = weights[step * n->source + j];
+        if (weight == 0) continue;
+        const T* __restrict const by_context = by_contexts + step * d;
+        for (std::int64_t i = 0; i < d; ++i) by_value[i] += weight * by_context[i];
+      }
     }
   }
 };
@@ -210,12 +230,10 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
   const std::int64_t h = n.hidden, a = n.attention, d = n.features;
   const std::unique_ptr<T[]> initial = rows_of(task, run.initial, h);
   const std::unique_ptr<T[]> g = rows_of<T>(task, nullptr, h);
-  const std::unique_ptr<T[]> by_contexts = scratch<T>(task.rows.size(), d);
   const std::unique_ptr<T[]> by_scores = scratch<T>(1, n.source);
   const Looks<T> looks(n, run.keys);
   for (const std::int64_t r : task.rows) {
     std::fill_n(run.by_keys + r * n.source * a, n.source * a, T{0});
-    std::fill_n(run.by_values + r * n.source * d, n.source * d, T{0});
     std::fill_n(run.by_v + r * a, a, T{0});
   }
   for (std::int64_t s = task.time(); s-- > 0;) {
@@ -226,26 +244,31 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
     T* const by_input = run.by_input + first * 3 * h;
     T* const by_recurrent = run.by_recurrent + first * 3 * h;
     T* const by_queries = run.by_queries + first * a;
+    T* const by_contexts = run.by_contexts + first * d;
     gru_gates_backward<T>(
         {rows, h, previous, run.kept + first * 4 * h, by_input, by_recurrent, g.get()});
     if (run.context_weight) {
-      run.context_weight->multiply(rows, by_input, 3 * h, {}, by_contexts.get(), d);
+      run.context_weight->multiply(rows, by_input, 3 * h, {}, by_contexts, d);
     } else {
-      std::copy_n(by_input, rows * d, by_contexts.get());
+      std::copy_n(by_input, rows * d, by_contexts);
     }
     run.weight.multiply(rows, by_recurrent, 3 * h, {g.get(), h}, g.get(), h);
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t r = task.rows[static_cast<std::size_t>(row)];
       const LookGradients<T> by{by_queries + row * a, run.by_keys + r * n.source * a,
-                                run.by_values + r * n.source * d, run.by_v + r * a};
+                                run.by_v + r * a};
       const T* const of_step = run.queries + (first + row) * a;
       looks.with(r, of_step, a, [&]<class Of>(Of, const T* of_row, const T* query) {
         const Look<T> look{n.source, a, d, of_row, run.values + r * n.source * d, nullptr, run.v};
         vectorised<LookBackward<T, Of>>(&look, query, run.weights + (first + row) * n.source,
-                                        by_contexts.get() + row * d, by_scores.get(), &by);
+                                        by_contexts + row * d, by_scores.get(), &by);
       });
     }
     run.query_weight.multiply(rows, by_queries, a, {g.get(), h}, g.get(), h);
+  }
+  for (std::size_t row = 0; row < task.rows.size(); ++row) {
+    vectorised<ByValues<T>>(&task, row, &n, run.weights, run.by_contexts,
+                            run.by_values + task.rows[row] * n.source * d);
   }
   give_rows(task, g.get(), run.by_initial, h);
 }

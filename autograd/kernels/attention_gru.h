@@ -72,6 +72,7 @@ struct AttentionGruBackward {
   T* by_input;         // [steps, 3 h]
   T* by_recurrent;     // [steps, 3 h]
   T* by_queries;       // [steps, a]
+  T* by_contexts;      // [steps, d]: scratch
   T* by_keys;          // [batch, source, a]
   T* by_values;        // [batch, source, d]
   T* by_v;             // [batch, a]

@@ -22,6 +22,9 @@ constexpr std::int64_t most_of_k = 384;
 // cache. Multiples of every tile's sizes.
 constexpr std::int64_t most_columns = 480;
 constexpr std::int64_t most_rows = 96;
+// Steps of k left free after each packed piece of a: pieces a multiple of 4 KiB apart would push
+// each other out of the first cache while they are written.
+constexpr std::int64_t gap = 2;
 // Numbers that are worth a task of their own to pack, and multiplications.
 constexpr std::int64_t least_to_pack = 1 << 14;
 constexpr std::int64_t least_work_a_thread = 1 << 18;
@@ -316,7 +319,7 @@ void pack_columns(std::int64_t k, std::int64_t n, Matrix<float> b, float* out) {
 }
 
 // a [m, k], whose columns lie without gaps, in pieces of so many rows as one tile has, each
-// [k, rows]; rows past the last are zero.
+// [k, rows], with a gap after it; rows past the last are zero.
 struct Rows {
   std::int64_t m, k;
   Matrix<float> a;
@@ -330,7 +333,8 @@ struct PackRows {
     for (std::int64_t p = 0; p < x->k; ++p) {
       const float* from = x->a.data + p * x->a.column;
       float* to = x->out + p * rows;
-      for (std::int64_t piece = 0; piece < whole; ++piece, from += rows, to += x->k * rows) {
+      for (std::int64_t piece = 0; piece < whole;
+           ++piece, from += rows, to += (x->k + gap) * rows) {
         std::memcpy(to, from, rows * sizeof(float));
       }
       if (left == 0) continue;
@@ -448,7 +452,7 @@ void packed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a
   const bool pack_a = a.column != 1 && k > 1;
   const std::int64_t step = part(k, most_of_k), rows = most_rows;
   float* const panels = of_b.floats(step * most_columns);
-  float* const tiles = pack_a ? of_a.floats(step * most_rows) : nullptr;
+  float* const tiles = pack_a ? of_a.floats((step + gap) * most_rows) : nullptr;
   for (std::int64_t p = 0; p < k; p += step) {
     const std::int64_t depth = std::min(step, k - p);
     for (std::int64_t column = 0; column < n; column += most_columns) {
@@ -459,9 +463,9 @@ void packed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a
         const Matrix<float> part_of_a{a.data + row * a.row + p * a.column, a.row, a.column};
         if (pack_a) pack_rows({height, depth, part_of_a, tiles});
         const Addend<float> before = p > 0 ? Addend<float>{c, ldc} : add;
-        run_product({height, width, depth, pack_a ? tiles : part_of_a.data, pack_a ? depth : a.row,
-                     pack_a, part_of(before, row, column), c + row * ldc + column, ldc, panels,
-                     depth * tile_columns()});
+        run_product({height, width, depth, pack_a ? tiles : part_of_a.data,
+                     pack_a ? depth + gap : a.row, pack_a, part_of(before, row, column),
+                     c + row * ldc + column, ldc, panels, depth * tile_columns()});
       }
     }
   }
