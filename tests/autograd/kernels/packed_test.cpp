@@ -159,3 +159,20 @@ TEST_CASE("a row's result does not depend on the rows beside it") {
     CHECK(std::equal(one.begin(), one.end(), all.begin() + row * n));
   }
 }
+
+#if defined(__x86_64__)
+TEST_CASE("products take subnormal numbers for zero, and nothing else does after them") {
+  const std::vector<float> a(16 * 64, 1e-40F), b(64 * 64, 1e30F);
+  std::vector<float> c(16 * 64, 1);
+  const Matrix<float> matrix{b.data(), 64, 1};
+  SUBCASE("packed before") {
+    PackedMatrix<float>(64, 64, matrix).multiply(16, a.data(), 64, {}, c.data(), 64);
+  }
+  SUBCASE("packed on the way") {
+    packed_gemm(16, 64, 64, {a.data(), 64, 1}, matrix, {}, c.data(), 64);
+  }
+  CHECK(c == std::vector<float>(16 * 64, 0));
+  volatile float subnormal = a[0];  // multiplied as the test runs, not as it is compiled
+  CHECK(subnormal * b[0] > 0);
+}
+#endif
