@@ -83,7 +83,7 @@ void Explainer::describe(const Node& node) {
   described.op = node.name();
   described.scope = names_of(node.scope());
   described.site = to_string(node.site());
-  described.line = line_of(source_of(node.site()), node.site().line());
+  described.line = statement_at(source_of(node.site()), node.site().line());
   described.formula = formula_of(node);
   for (std::size_t k = 0; k < node.output_count(); ++k) {
     described.outputs.push_back({node.output(k).shape, node.output(k).dtype, {}, {}, {}, {}});

@@ -15,6 +15,7 @@ namespace {
 
 using Text = std::string_view;
 constexpr std::size_t npos = Text::npos;
+constexpr std::ptrdiff_t most_lines = 12;  // of a statement that is shown whole
 
 bool in_word(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
@@ -381,9 +382,24 @@ std::string_view source_of(const Site& site) {
   return read.emplace(site.file_name(), read_file(site.file_name())).first->second;
 }
 
-std::string_view line_of(std::string_view text, std::uint32_t line) {
+std::string statement_at(std::string_view text, std::uint32_t line) {
   for (; line > 1 && !text.empty(); --line) text.remove_prefix(after(text, "\n", 0));
-  return trimmed(text.substr(0, text.find('\n')));
+  const auto line_end = [&](std::size_t at) { return std::min(text.find('\n', at), text.size()); };
+  std::size_t end = line_end(0);
+  for (std::size_t at = 0; at < end; end = std::max(end, line_end(at - 1))) {
+    at = text[at] == '(' || text[at] == '[' ? after_brackets(text, at) : after_token(text, at);
+  }
+  if (std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end), '\n') >
+      most_lines) {
+    end = line_end(0);
+  }
+  const std::size_t indent = std::min(text.find_first_not_of(' '), end);
+  std::string result(trimmed(text.substr(0, end)));
+  for (std::size_t at = result.find('\n'); at != npos; at = result.find('\n', at + 1)) {
+    const std::size_t code = std::min(result.find_first_not_of(' ', at + 1), result.size());
+    result.erase(at + 1, std::min(indent, code - at - 1));
+  }
+  return result;
 }
 
 std::optional<Formula> formula_in(std::string_view source, std::uint32_t line, std::uint32_t column,

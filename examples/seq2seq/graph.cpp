@@ -7,10 +7,9 @@
 
 #include "autograd/error.h"
 #include "autograd/explain.h"
-#include "autograd/random.h"
 #include "examples/seq2seq/console.h"
 #include "examples/seq2seq/decoding.h"
-#include "nn/data/dates.h"
+#include "examples/seq2seq/task.h"
 
 namespace seq2seq {
 namespace {
@@ -23,18 +22,18 @@ std::string setting_of(const nn::Checkpoint& checkpoint, const char* name) {
   return found == checkpoint.task.end() ? "" : found->second;
 }
 
+// What the step is to be of, if not named: the first pair that the model's task tests with.
 data::Pair sentence_for(const nn::Checkpoint& checkpoint, const nn::Translator& translator,
-                        const GraphOptions& options) {
-  data::Pair pair{options.text, options.answer};
-  if (pair.source.empty()) {
-    if (!setting_of(checkpoint, "data").empty()) {
+                        const std::string& path, const GraphOptions& options) {
+  if (options.text.empty()) {
+    const std::string task = setting_of(checkpoint, "task");
+    if (task == "pairs" || (task.empty() && !setting_of(checkpoint, "data").empty())) {
       throw attune::Error("--graph: name a sentence for the step with --text");
     }
-    attune::Generator dates(1);
-    pair = data::random_date(dates);
+    return test_pairs(checkpoint.task, path).front();
   }
-  if (pair.target.empty()) pair.target = translator.translate(pair.source).text;
-  return pair;
+  if (!options.answer.empty()) return {options.text, options.answer};
+  return {options.text, translator.translate(options.text).text};
 }
 
 }  // namespace
@@ -42,7 +41,7 @@ data::Pair sentence_for(const nn::Checkpoint& checkpoint, const nn::Translator& 
 void write_graph(const nn::Checkpoint& checkpoint, const std::string& path,
                  const GraphOptions& options) {
   const nn::Translator translator = make_translator(checkpoint, path);
-  const data::Pair pair = sentence_for(checkpoint, translator, options);
+  const data::Pair pair = sentence_for(checkpoint, translator, path, options);
   const nn::Batch batch = translator.batch({pair});
   nn::Seq2Seq model = translator.model();
   model.train();

@@ -9,7 +9,7 @@ namespace seq2seq {
 
 struct GraphOptions {
   std::string file;       // to write; .txt and .dot make text and DOT
-  std::string text;       // the sentence; of a model of dates, a date where it is empty
+  std::string text;       // the sentence; where it is empty, the first pair of the task's test
   std::string answer;     // its translation; the model's own where it is empty
   bool unrolled = false;  // a step at a time even where a fused op computes all at once
   bool check = false;     // the derivative of every node

@@ -197,12 +197,13 @@ void add_inspect_command(CLI::App& app) {
           ->add_option("--graph", graph.file,
                        "Write the graph of one training step instead: a page to open in a browser")
           ->type_name("FILE");
-  command->add_option("--text", graph.text, "The sentence of that step [a date]")
+  CLI::Option* const text =
+      command->add_option("--text", graph.text, "The sentence of that step [the first of the test]")
+          ->type_name("TEXT")
+          ->needs(file);
+  command->add_option("--answer", graph.answer, "What it is to be translated to [the model's own]")
       ->type_name("TEXT")
-      ->needs(file);
-  command->add_option("--answer", graph.answer, "Its translation [the model's own]")
-      ->type_name("TEXT")
-      ->needs(file);
+      ->needs(text);
   command->add_flag("--unrolled", graph.unrolled, "Show the decoder step by step")->needs(file);
   command->add_flag("--check", graph.check, "Hold every derivative against finite differences")
       ->needs(file);

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "nn/checkpoint.h"
+#include "nn/data/scan.h"
 #include "tests/program/sandbox.h"
 
 using namespace attune;
@@ -27,6 +28,13 @@ std::string dictionary() {
     if (i % 2 == 1) text += fmt::format("{}{}(2) {}\n", a, b, static_cast<char>(a - 32));
   }
   return text;
+}
+
+// As the program writes a text whose spaces count.
+std::string shown(const std::string& text) {
+  std::string result = "\"";
+  for (const char c : text) result += c == ' ' ? "\u2423" : std::string(1, c);
+  return result + '"';
 }
 
 const std::string tiny_task = " --hidden 8 --embedding 8 --batch 8 --threads 1 ";
@@ -124,6 +132,9 @@ TEST_CASE("SCAN is generated, split and tested") {
                "SCAN, the simple split: 16,228 pairs to train with, 500 to validate, "
                "4,182 to test"));
   CHECK(prints(simple.out, "Test on unseen commands: "));
+  const data::Pair first = data::scan_simple_split(1).test.front();
+  CHECK(prints(sandbox.run("inspect scan.safetensors --graph step.txt").out,
+               "one training step on " + shown(first.source) + " -> " + shown(first.target)));
   const Outcome length = sandbox.run(train + "--split length --steps 2 --out l.safetensors");
   CHECK(prints(length.out, "16,490 pairs to train with, 500 to validate, 3,920 to test"));
   CHECK(prints(sandbox.run("evaluate -m l.safetensors --max-length 3").out,

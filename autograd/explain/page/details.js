@@ -250,7 +250,7 @@ function aboutNode(node) {
     element("h2", {}, `${node.title} `, element("span", {className: "muted"}, `#${node.number}`)),
     pathOfItem(node),
     element("p", {}, element("span", {className: "muted"}, node.isLeaf ? "made at " : "called at "), node.site),
-    node.line ? source(node.line.replace(/ {2,}/g, "  ")) : null,
+    node.line ? source(node.line.replace(/(\S) {2,}/g, "$1  ")) : null,
     heading("Formulas"),
     formulaOf(node),
     heading("Values"),

@@ -154,8 +154,18 @@ TEST_CASE("strings, comments and brackets within them mislead nobody") {
 }
 
 TEST_CASE("lines of a source are counted from 1 and trimmed") {
-  CHECK(line_of("one\n  two \nthree", 1) == "one");
-  CHECK(line_of("one\n  two \nthree", 2) == "two");
-  CHECK(line_of("one\n  two \nthree", 3) == "three");
-  CHECK(line_of("one\n  two \nthree", 4) == "");
+  CHECK(statement_at("one\n  two \nthree", 1) == "one");
+  CHECK(statement_at("one\n  two \nthree", 2) == "two");
+  CHECK(statement_at("one\n  two \nthree", 3) == "three");
+  CHECK(statement_at("one\n  two \nthree", 4) == "");
+}
+
+TEST_CASE("a call is shown to its end, a block is not") {
+  const std::string call =
+      "  y = f(x,\n        g(\")\",  // (\n          z)) + h(\n            1);\n  next;";
+  CHECK(statement_at(call, 1) == "y = f(x,\n      g(\")\",  // (\n        z)) + h(\n          1);");
+  CHECK(statement_at(call, 2) == "g(\")\",  // (\n  z)) + h(\n    1);");
+  CHECK(statement_at("for (int i : all) {\n  f(i);\n}", 1) == "for (int i : all) {");
+  CHECK(statement_at("f(x,\n" + std::string(20, '\n') + ")", 1) == "f(x,");
+  CHECK(statement_at("f(x,\n  never closed", 1) == "f(x,\n  never closed");
 }
