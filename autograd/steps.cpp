@@ -48,25 +48,30 @@ std::vector<std::int64_t> places_of(const std::vector<StepTask>& tasks, std::int
 // A few threads' worth of copying.
 constexpr std::int64_t rows_a_chunk = 128;
 
-// to[to_place(i)] = from[from_place(i)] for slabs of so many bytes.
+// Copies `count` slabs of so many bytes, the i-th from from(i) to to(i).
 template <class To, class From>
-void copy_slabs(std::int64_t count, std::size_t slab, std::byte* to, const std::byte* from,
-                const To& to_place, const From& from_place) {
+void copy_slabs(std::int64_t count, std::int64_t slab, const To& to, const From& from) {
   parallel_for(count, rows_a_chunk, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      std::copy_n(from + static_cast<std::size_t>(from_place(i)) * slab, slab,
-                  to + static_cast<std::size_t>(to_place(i)) * slab);
-    }
+    for (std::int64_t i = begin; i < end; ++i) std::copy_n(from(i), slab, to(i));
   });
 }
 
+// Whether the elements of every step of x [batch, time, ..] lie side by side.
+bool has_whole_steps(const Tensor& x) {
+  std::int64_t stride = 1;
+  for (std::size_t d = x.shape().size(); d-- > 2; stride *= x.shape()[d]) {
+    if (x.strides()[d] != stride && x.shape()[d] != 1) return false;
+  }
+  return true;
+}
+
 // Sets the slabs of x [batch, time, ..] that are padding to zero.
-void clear_padding(const Steps& steps, std::size_t slab, std::byte* x) {
+void clear_padding(const Steps& steps, std::int64_t slab, std::byte* x) {
   each_task(steps.tasks(), [&](const StepTask& task) {
     for (std::size_t i = 0; i < task.rows.size(); ++i) {
       const std::int64_t length = task.lengths[i];
-      std::fill_n(x + static_cast<std::size_t>(task.rows[i] * steps.time() + length) * slab,
-                  static_cast<std::size_t>(steps.time() - length) * slab, std::byte{0});
+      std::fill_n(x + (task.rows[i] * steps.time() + length) * slab, (steps.time() - length) * slab,
+                  std::byte{0});
     }
   });
 }
@@ -77,8 +82,8 @@ Shape with_leading(const Shape& shape, std::size_t dropped, Shape leading) {
   return leading;
 }
 
-std::size_t bytes_a_step(const Shape& shape, std::size_t leading, DType dtype) {
-  return static_cast<std::size_t>(numel(with_leading(shape, leading, {}))) * item_size(dtype);
+std::int64_t bytes_a_step(const Shape& shape, std::size_t leading, DType dtype) {
+  return numel(with_leading(shape, leading, {})) * static_cast<std::int64_t>(item_size(dtype));
 }
 
 }  // namespace
@@ -104,12 +109,16 @@ Tensor pack(Operand x, const Steps& steps) {
   if (steps.as_they_lie()) {
     return reshape(x, with_leading(x->shape(), 2, {steps.count()}));
   }
-  const Tensor from = x->detach().contiguous();
+  const Tensor from = has_whole_steps(*x) ? x->detach() : x->detach().contiguous();
   Tensor rows = empty(with_leading(x->shape(), 2, {steps.count()}), x->dtype());
-  const auto same = [](std::int64_t i) { return i; };
-  const auto place = [at = steps.places().data()](std::int64_t i) { return at[i]; };
-  copy_slabs(steps.count(), bytes_a_step(x->shape(), 2, x->dtype()), rows.bytes(), from.bytes(),
-             same, place);
+  const std::int64_t slab = bytes_a_step(x->shape(), 2, x->dtype());
+  const auto item = static_cast<std::int64_t>(item_size(x->dtype()));
+  const std::int64_t row = from.strides()[0] * item, step = from.strides()[1] * item;
+  copy_slabs(
+      steps.count(), slab, [&](std::int64_t i) { return rows.bytes() + i * slab; },
+      [&, at = steps.places().data()](std::int64_t i) {
+        return from.bytes() + at[i] / steps.time() * row + at[i] % steps.time() * step;
+      });
   return apply("pack", {x}, std::move(rows),
                wrt(x, [steps](const Tensor& g) { return unpack(g, steps); }));
 }
@@ -124,12 +133,13 @@ Tensor unpack(Operand rows, const Steps& steps) {
   const Shape shape = with_leading(rows->shape(), 1, {steps.batch(), steps.time()});
   if (steps.as_they_lie()) return reshape(rows, shape);
   const Tensor from = rows->detach().contiguous();
-  const std::size_t slab = bytes_a_step(rows->shape(), 1, rows->dtype());
+  const std::int64_t slab = bytes_a_step(rows->shape(), 1, rows->dtype());
   Tensor x = empty(shape, rows->dtype());
   clear_padding(steps, slab, x.bytes());
-  const auto same = [](std::int64_t i) { return i; };
-  const auto place = [at = steps.places().data()](std::int64_t i) { return at[i]; };
-  copy_slabs(steps.count(), slab, x.bytes(), from.bytes(), place, same);
+  copy_slabs(
+      steps.count(), slab,
+      [&, at = steps.places().data()](std::int64_t i) { return x.bytes() + at[i] * slab; },
+      [&](std::int64_t i) { return from.bytes() + i * slab; });
   return apply("unpack", {rows}, std::move(x),
                wrt(rows, [steps](const Tensor& g) { return pack(g, steps); }));
 }

@@ -73,6 +73,18 @@ TEST_CASE("pack and unpack undo each other but for padding, and are each other's
   }
 }
 
+TEST_CASE("pack reads views as they lie") {
+  manual_seed(214);
+  const Steps steps(3, 4, tensor({2, 4, 0}, DType::int64));
+  const Tensor x = randn({4, 3, 6, 2});
+  for (const Tensor& view :
+       {transpose(x, 0, 1), slice(transpose(x, 0, 1), 2, 1, 4), select(transpose(x, 0, 1), 3, 1),
+        transpose(transpose(x, 0, 1), 2, 3),
+        expand(slice(transpose(x, 0, 1), 1, 2, 3), {3, 4, 6, 2}), flip(transpose(x, 0, 1), {1})}) {
+    CHECK(difference(pack(view, steps), pack(view.clone(), steps)) == 0);
+  }
+}
+
 TEST_CASE("steps by row keep a row's steps together") {
   const Steps steps(3, 3, tensor({2, 0, 3}, DType::int64), StepOrder::by_row);
   REQUIRE(steps.tasks().size() == 3);
