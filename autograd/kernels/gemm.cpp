@@ -6,6 +6,7 @@
 
 #include "autograd/kernels/packed.h"
 #include "autograd/kernels/parallel.h"
+#include "autograd/kernels/subnormals.h"
 
 namespace attune {
 namespace {
@@ -81,6 +82,7 @@ void gemm_piece(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Mat
   if constexpr (sizeof(T) == sizeof(float)) {
     if (packed && m > 1) return packed_gemm(m, n, k, a, b, add, c, ldc);
   }
+  const SubnormalsAreZero while_running;
   const T beta = put_addend(m, n, add, c, ldc);
   if (m == 1 && a.column > 0) return gemv(n, k, a, b, beta, c);
   const Layout of_a = layout(m, k, a);

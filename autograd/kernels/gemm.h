@@ -28,7 +28,8 @@ struct Addend {
 };
 
 // c = a b + add for a [m, k], b [k, n] and a row-major c [m, n] whose rows lie ldc apart. The bits
-// of the result do not depend on the number of threads.
+// of the result do not depend on the number of threads. Subnormal numbers may count as zero
+// (subnormals.h).
 template <class T>
 void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, Addend<T> add,
           T* c, std::int64_t ldc);

@@ -3,10 +3,6 @@
 
 #include "autograd/kernels/packed.h"
 
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
-
 #include <algorithm>
 #include <cstring>
 #include <new>
@@ -14,6 +10,7 @@
 
 #include "autograd/kernels/isa.h"
 #include "autograd/kernels/parallel.h"
+#include "autograd/kernels/subnormals.h"
 
 namespace attune {
 namespace {
@@ -201,26 +198,9 @@ std::int64_t tile_columns() {
   return with_loop([](auto loop) { return std::int64_t{loop.columns}; });
 }
 
-#if defined(__x86_64__)
-// While it lives, this thread takes numbers too small to be normal (below 1e-38) for zero. They
-// stand for nothing, and each costs a multiplication a hundred times over; the gradients of a model
-// that has learned its task are full of them.
-class SubnormalsAreZero {
- public:
-  SubnormalsAreZero() : before_(_mm_getcsr()) { _mm_setcsr(before_ | as_input | as_result); }
-  ~SubnormalsAreZero() { _mm_setcsr(before_); }
-  SubnormalsAreZero(const SubnormalsAreZero&) = delete;
-  SubnormalsAreZero& operator=(const SubnormalsAreZero&) = delete;
-
- private:
-  static constexpr unsigned as_input = 0x0040, as_result = 0x8000;
-  unsigned before_;
-};
-#endif
-
 void run_product(const Product& product) {
-#if defined(__x86_64__)
   const SubnormalsAreZero while_running;
+#if defined(__x86_64__)
   switch (isa()) {
     case Isa::avx512:
       return run_avx512<Avx512Product>(&product);

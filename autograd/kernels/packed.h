@@ -1,7 +1,7 @@
 #pragma once
 // Matrix products of float32 in tiles that stay in registers, with the right operand packed in the
 // order in which the tiles read it (Goto & van de Geijn 2008). A matrix that is multiplied by often
-// is packed once; BLAS packs its operands at every call. On x86 subnormal numbers count as zero.
+// is packed once; BLAS packs its operands at every call.
 
 #include <cstdint>
 #include <memory>

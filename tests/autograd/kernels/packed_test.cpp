@@ -171,6 +171,11 @@ TEST_CASE("products take subnormal numbers for zero, and nothing else does after
   SUBCASE("packed on the way") {
     packed_gemm(16, 64, 64, {a.data(), 64, 1}, matrix, {}, c.data(), 64);
   }
+  SUBCASE("by BLAS") {
+    gemm<float>(1, 64, 64, {a.data(), 64, 1}, matrix, {}, c.data(), 64);
+    gemm<float>(15, 8, 64, {a.data(), 64, 1}, matrix, {}, c.data() + 64, 8);
+    std::fill(c.begin() + 64 + 15 * 8, c.end(), 0.0F);
+  }
   CHECK(c == std::vector<float>(16 * 64, 0));
   volatile float subnormal = a[0];  // multiplied as the test runs, not as it is compiled
   CHECK(subnormal * b[0] > 0);
