@@ -1,7 +1,8 @@
 #!/bin/sh
 # tests/bench/run.sh [ROUNDS [SECONDS [CONFIG...]]]: attune and its peers on the same work, one after the
 # other, for so many rounds (3) of so many seconds (3) each; then a table of medians and ratios. The
-# measurements themselves, a JSON line each, are left in build/release/bench.jsonl.
+# measurements themselves, a JSON line each, are left in build/release/bench.jsonl. BENCH_WHAT="train fwd greedy
+# greedy1" measures only some of these.
 #
 # libtorch is run as an expert sets it up (OpenBLAS with OpenMP, AVX-512 kernels, tcmalloc where it is
 # installed, and OpenBLAS told what the CPU is where it is older than the CPU and takes it for a small one:
@@ -44,9 +45,8 @@ round=0
 while [ $round -lt "$rounds" ]; do
   round=$((round + 1))
   for config in $configs; do
-    kinds="train fwd greedy greedy1"
-    [ "$config" = transformer ] && kinds="train fwd"
-    for what in $kinds; do
+    for what in ${BENCH_WHAT:-train fwd greedy greedy1}; do
+      case "$config $what" in transformer\ greedy*) continue ;; esac
       for threads in 1 2; do
         echo "round $round of $rounds: $config $what, $threads threads" >&2
         "$bench/seq2seq_bench" "$config" $threads "$seconds" $what >>"$lines"
