@@ -56,15 +56,6 @@ void copy_slabs(std::int64_t count, std::int64_t slab, const To& to, const From&
   });
 }
 
-// Whether the elements of every step of x [batch, time, ..] lie side by side.
-bool has_whole_steps(const Tensor& x) {
-  std::int64_t stride = 1;
-  for (std::size_t d = x.shape().size(); d-- > 2; stride *= x.shape()[d]) {
-    if (x.strides()[d] != stride && x.shape()[d] != 1) return false;
-  }
-  return true;
-}
-
 // Sets the slabs of x [batch, time, ..] that are padding to zero.
 void clear_padding(const Steps& steps, std::int64_t slab, std::byte* x) {
   each_task(steps.tasks(), [&](const StepTask& task) {
@@ -80,6 +71,11 @@ void clear_padding(const Steps& steps, std::int64_t slab, std::byte* x) {
 Shape with_leading(const Shape& shape, std::size_t dropped, Shape leading) {
   for (std::size_t d = dropped; d < shape.size(); ++d) leading.push_back(shape[d]);
   return leading;
+}
+
+// Whether the elements of every step of x [batch, time, ..] lie side by side.
+bool has_whole_steps(const Tensor& x) {
+  return is_contiguous(with_leading(x.shape(), 2, {}), with_leading(x.strides(), 2, {}));
 }
 
 std::int64_t bytes_a_step(const Shape& shape, std::size_t leading, DType dtype) {

@@ -1,6 +1,6 @@
 #pragma once
 // Numbers too small to be normal, below 1e-38 in float32: they stand for nothing, and yet on x86
-// each costs a multiplication a hundred times over. The gradients of a model that has learned its
+// each costs a multiplication many times over. The gradients of a model that has learned its
 // task, and the weights of an attention that is sure of itself, are full of them.
 
 #if defined(__x86_64__)
@@ -26,7 +26,7 @@ class SubnormalsAreZero {
 
 #else
 
-// Elsewhere they cost nothing, and are left as they are.
+// Elsewhere they are left as they are.
 class SubnormalsAreZero {
  public:
   SubnormalsAreZero() {}

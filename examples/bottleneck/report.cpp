@@ -50,9 +50,9 @@ Spread spread_of(const std::vector<Run>& runs, const F& value) {
 }
 
 // "97.3 (96.8-97.9)".
-std::string written(const Spread& s) {
-  if (s.low == s.high) return percent(s.mean);
-  return fmt::format("{} ({}-{})", percent(s.mean), percent(s.low), percent(s.high));
+std::string written(const Spread& s, std::string (*number)(double) = percent) {
+  if (s.low == s.high) return number(s.mean);
+  return fmt::format("{} ({}-{})", number(s.mean), number(s.low), number(s.high));
 }
 
 // The runs of an experiment, by contender, in the order in which they came.
@@ -145,9 +145,8 @@ double letters_right(const Run& run) {
 std::string updates_written(const std::vector<Run>& runs) {
   const std::vector<Run> these = that_came_to_enough(runs);
   if (these.empty()) return "never";
-  const Spread s = spread_of(these, updates_to_enough);
-  std::string text = fmt::format("{:.0f}", s.mean);
-  if (s.low != s.high) text += fmt::format(" ({:.0f}-{:.0f})", s.low, s.high);
+  std::string text = written(spread_of(these, updates_to_enough),
+                             [](double updates) { return fmt::format("{:.0f}", updates); });
   if (these.size() < runs.size()) {
     text += fmt::format(", {} of {} seeds", these.size(), runs.size());
   }
