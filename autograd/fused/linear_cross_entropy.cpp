@@ -11,8 +11,8 @@
 namespace attune {
 namespace {
 
-// Rows of logits that exist at a time.
-constexpr std::int64_t rows_a_chunk = 512;
+// The most rows of logits that exist at a time.
+constexpr std::int64_t most_rows_a_chunk = 512;
 
 struct Options {
   std::int64_t ignored;
@@ -111,7 +111,9 @@ Tensor spread(const Tensor& rows, const Tensor& places, const Shape& shape) {
 Found find(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& targets,
            Options options, bool with_gradients) {
   const std::int64_t rows = x.size(0), features = x.size(1), classes = weight.size(0);
-  const std::int64_t most = std::min(rows, rows_a_chunk);
+  const std::int64_t chunks =
+      std::max<std::int64_t>(1, (rows + most_rows_a_chunk - 1) / most_rows_a_chunk);
+  const std::int64_t most = (rows + chunks - 1) / chunks;
   const DType dtype = x.dtype();
   const Tensor losses = empty({rows}, dtype), logsumexps = empty({most}, dtype);
   const Tensor logits = empty({most, classes}, dtype);

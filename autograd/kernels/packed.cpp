@@ -18,14 +18,22 @@ namespace {
 constexpr std::align_val_t cache_line{64};
 
 // So much of k is run through at a time that the part of a panel it reads stays in the cache.
-constexpr std::int64_t most_of_k = 384;
-// The parts of b and of a transposed a that are packed at a time: together they fit into the second
-// cache. Multiples of every tile's sizes.
+constexpr std::int64_t most_of_k = 256;
+// The part of b that is packed at a time and the part of a that it is multiplied by: together they
+// fit into the second cache. Multiples of every tile's sizes.
 constexpr std::int64_t most_columns = 480;
 constexpr std::int64_t most_rows = 96;
-// Steps of k left free after each packed piece of a: pieces a multiple of 4 KiB apart would push
-// each other out of the first cache while they are written.
-constexpr std::int64_t gap = 2;
+// A larger c is fetched before it is written, and a larger packed matrix before it is read: from
+// one use to the next they do not stay in the second cache, where a step of an RNN reads more than
+// one matrix.
+constexpr std::int64_t largest_c_cached = 1 << 18;
+constexpr std::int64_t largest_b_cached = 1 << 17;
+// How many steps of k before its use a part of a transposed a is fetched.
+constexpr std::int64_t ahead = 8;
+constexpr std::int64_t numbers_a_line = 16;
+// Where __builtin_prefetch() fetches to.
+constexpr int to_second_cache = 2;
+constexpr int to_first_cache = 3;
 // Numbers that are worth a task of their own to pack, and multiplications.
 constexpr std::int64_t least_to_pack = 1 << 14;
 constexpr std::int64_t least_work_a_thread = 1 << 18;
@@ -49,15 +57,24 @@ template <int lanes>
   std::memcpy(to, &vector, sizeof vector);
 }
 
+// What a tile fetches while it runs, a cache line at each step of k: memory that the processor does
+// not foresee to be needed.
+struct Soon {
+  const float* line;
+  std::int64_t step;
+};
+
 struct Tile {
-  const float* a;  // element (i, p) at a[i * row + p * step]
-  std::int64_t row;
+  const float* a;
+  std::int64_t lda;    // between the rows of a or, where it is transposed, its columns
   const float* panel;  // [k, columns of a panel]
   std::int64_t k;
   Addend<float> add;
   float* c;
   std::int64_t ldc;
   std::int64_t rows, columns;  // that lie within c
+  bool fetch_c;
+  Soon soon;
 };
 
 // Sets a row of c to `vectors` vectors of sums, to which `add` is added if it is not null.
@@ -72,21 +89,33 @@ template <int lanes, int vectors>
   }
 }
 
-// `rows` rows of the first `vectors` of the vectors of a panel. Where a is packed, its elements of
-// one p lie side by side.
-template <int lanes, int width, int vectors, int rows, bool packed_a>
+// Fetches the part of c that a tile sets, while the tile is summed up.
+template <int lanes, int vectors, int rows>
+[[gnu::always_inline]] inline void fetch_c(const Tile& tile) {
+  for (std::int64_t i = 0; i < std::min<std::int64_t>(rows, tile.rows); ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j) __builtin_prefetch(tile.c + i * tile.ldc + j * lanes, 1);
+  }
+}
+
+// `rows` rows of the first `vectors` of the vectors of a panel.
+template <int lanes, int width, int vectors, int rows, bool transposed_a>
 [[gnu::always_inline]] inline void run_tile(const Tile& tile) {
   using V = Vector<lanes>;
+  if (tile.fetch_c) fetch_c<lanes, vectors, rows>(tile);
   V sums[std::size_t{rows}][std::size_t{vectors}] = {};
   const float* panel = tile.panel;
+  Soon soon = tile.soon;
 #pragma GCC unroll 2
   for (std::int64_t p = 0; p < tile.k; ++p, panel += width) {
     V b[std::size_t{vectors}];
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; ++j) load<lanes>(b[j], panel + j * lanes);
+    __builtin_prefetch(soon.line, 0, transposed_a ? to_first_cache : to_second_cache);
+    soon.line += soon.step;
 #pragma GCC unroll 8
     for (int i = 0; i < rows; ++i) {
-      const float a = packed_a ? tile.a[p * rows + i] : tile.a[i * tile.row + p];
+      const float a = tile.a[transposed_a ? p * tile.lda + i : i * tile.lda + p];
 #pragma GCC unroll 4
       for (int j = 0; j < vectors; ++j) sums[i][j] += a * b[j];
     }
@@ -118,14 +147,26 @@ template <int lanes, int width, int vectors, int rows>
 }
 
 // A tile of so few columns that not all vectors of the panel are needed.
-template <int lanes, int width, int vectors, int rows, bool packed_a>
+template <int lanes, int width, int vectors, int rows, bool transposed_a>
 [[gnu::always_inline]] inline void run_columns(const Tile& tile) {
   if constexpr (vectors > 1) {
     if (tile.columns <= (vectors - 1) * lanes) {
-      return run_columns<lanes, width, vectors - 1, rows, packed_a>(tile);
+      return run_columns<lanes, width, vectors - 1, rows, transposed_a>(tile);
     }
   }
-  run_tile<lanes, width, vectors, rows, packed_a>(tile);
+  run_tile<lanes, width, vectors, rows, transposed_a>(tile);
+}
+
+// A tile of a transposed a that has fewer rows than are read at once: of a copy with zeros.
+template <int lanes, int width, int vectors, int rows>
+[[gnu::always_inline]] inline void run_copied(Tile tile) {
+  float copy[std::size_t{most_of_k * rows}] = {};
+  for (std::int64_t p = 0; p < tile.k; ++p) {
+    std::copy_n(tile.a + p * tile.lda, tile.rows, copy + p * rows);
+  }
+  tile.a = copy;
+  tile.lda = rows;
+  run_columns<lanes, width, vectors, rows, true>(tile);
 }
 
 // The part that begins at a row and a column.
@@ -138,13 +179,15 @@ Addend<float> part_of(Addend<float> add, std::int64_t row, std::int64_t column) 
 struct Product {
   std::int64_t m, n, k;
   const float* a;
-  std::int64_t lda;  // between rows; where a is packed, between the packed rows of tiles
-  bool packed_a;
+  std::int64_t lda;   // between its rows or, where it is transposed, its columns
+  bool transposed_a;  // its columns lie without gaps, not its rows
   Addend<float> add;
   float* c;
   std::int64_t ldc;
   const float* panels;
   std::int64_t panel_size;  // between panels
+  bool fetch_c = false;
+  bool fetch_panels = false;
 };
 
 template <int lanes, int vectors, int rows>
@@ -156,7 +199,7 @@ struct ProductLoop {
     for (std::int64_t first = 0; first < x->n; first += columns) {
       const float* const panel = x->panels + first / columns * x->panel_size;
       for (std::int64_t row = 0; row < x->m; row += rows) {
-        const Tile tile{x->a + row * x->lda,
+        const Tile tile{x->a + row * (x->transposed_a ? 1 : x->lda),
                         x->lda,
                         panel,
                         x->k,
@@ -164,16 +207,29 @@ struct ProductLoop {
                         x->c + row * x->ldc + first,
                         x->ldc,
                         std::min<std::int64_t>(rows, x->m - row),
-                        std::min<std::int64_t>(columns, x->n - first)};
-        if (x->packed_a) {
-          run_columns<lanes, columns, vectors, rows, true>(tile);
-        } else if (tile.rows == rows) {
-          run_columns<lanes, columns, vectors, rows, false>(tile);
+                        std::min<std::int64_t>(columns, x->n - first),
+                        x->fetch_c,
+                        soon(*x, first, row)};
+        const bool whole = tile.rows == rows;
+        if (x->transposed_a) {
+          whole ? run_columns<lanes, columns, vectors, rows, true>(tile)
+                : run_copied<lanes, columns, vectors, rows>(tile);
         } else {
-          run_rest<lanes, columns, vectors, rows - 1>(tile);
+          whole ? run_columns<lanes, columns, vectors, rows, false>(tile)
+                : run_rest<lanes, columns, vectors, rows - 1>(tile);
         }
       }
     }
+  }
+
+  static Soon soon(const Product& x, std::int64_t first, std::int64_t row) {
+    const float* const panel = x.panels + first / columns * x.panel_size;
+    if (x.transposed_a) return {x.a + row + ahead * x.lda, x.lda};
+    if (!x.fetch_panels || first + columns >= x.n) return {panel, 0};
+    // Each of the tiles that read a panel fetches its share of the next one.
+    const std::int64_t tile = row / rows, tiles = (x.m + rows - 1) / rows;
+    const std::int64_t step = std::min<std::int64_t>(numbers_a_line, columns / tiles);
+    return {panel + x.panel_size + tile * step * x.k, step};
   }
 };
 using Avx512Product = ProductLoop<16, 3, 8>;
@@ -321,46 +377,6 @@ void pack_columns(std::int64_t k, std::int64_t n, Matrix<float> b, float* out) {
   }
 }
 
-// a [m, k], whose columns lie without gaps, in pieces of so many rows as one tile has, each
-// [k, rows], with a gap after it; rows past the last are zero.
-struct Rows {
-  std::int64_t m, k;
-  Matrix<float> a;
-  float* out;
-};
-
-template <int rows>
-struct PackRows {
-  static void run(const Rows* x) {
-    const std::int64_t whole = x->m / rows, left = x->m % rows;
-    for (std::int64_t p = 0; p < x->k; ++p) {
-      const float* from = x->a.data + p * x->a.column;
-      float* to = x->out + p * rows;
-      for (std::int64_t piece = 0; piece < whole;
-           ++piece, from += rows, to += (x->k + gap) * rows) {
-        std::memcpy(to, from, rows * sizeof(float));
-      }
-      if (left == 0) continue;
-      std::copy_n(from, left, to);
-      std::fill(to + left, to + rows, 0.0F);
-    }
-  }
-};
-
-void pack_rows(const Rows& rows) {
-#if defined(__x86_64__)
-  switch (isa()) {
-    case Isa::avx512:
-      return run_avx512<PackRows<Avx512Product::tile_rows>>(&rows);
-    case Isa::avx2:
-      return run_avx2<PackRows<Avx2Product::tile_rows>>(&rows);
-    case Isa::baseline:
-      break;
-  }
-#endif
-  PackRows<BaselineProduct::tile_rows>::run(&rows);
-}
-
 std::int64_t round_up(std::int64_t count, std::int64_t multiple) {
   return (count + multiple - 1) / multiple * multiple;
 }
@@ -413,7 +429,8 @@ void PackedMatrix<float>::multiply_columns(std::int64_t first, std::int64_t last
   for (std::int64_t p = 0; p < k_; p += step) {
     run_product({m, last - first, std::min(step, k_ - p), a + p, lda, false,
                  p > 0 ? Addend<float>{c + first, ldc} : part_of(add, 0, first), c + first, ldc,
-                 packed_ + first * k_ + p * columns, k_ * columns});
+                 packed_ + first * k_ + p * columns, k_ * columns, false,
+                 k_ * n_ > largest_b_cached});
   }
 }
 
@@ -451,24 +468,21 @@ bool better_packed(std::int64_t m, std::int64_t n, std::int64_t k) {
 void packed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a, Matrix<float> b,
                  Addend<float> add, float* c, std::int64_t ldc) {
   if (k == 0) return put(m, n, add, c, ldc);
-  thread_local PackingBuffer of_a, of_b;
-  const bool pack_a = a.column != 1 && k > 1;
+  thread_local PackingBuffer buffer;
+  const bool transposed_a = a.column != 1 && k > 1;
   const std::int64_t step = part(k, most_of_k), rows = most_rows;
-  float* const panels = of_b.floats(step * most_columns);
-  float* const tiles = pack_a ? of_a.floats((step + gap) * most_rows) : nullptr;
+  float* const panels = buffer.floats(step * most_columns);
   for (std::int64_t p = 0; p < k; p += step) {
     const std::int64_t depth = std::min(step, k - p);
     for (std::int64_t column = 0; column < n; column += most_columns) {
       const std::int64_t width = std::min(most_columns, n - column);
       pack_columns(depth, width, {b.data + p * b.row + column * b.column, b.row, b.column}, panels);
       for (std::int64_t row = 0; row < m; row += rows) {
-        const std::int64_t height = std::min(rows, m - row);
-        const Matrix<float> part_of_a{a.data + row * a.row + p * a.column, a.row, a.column};
-        if (pack_a) pack_rows({height, depth, part_of_a, tiles});
         const Addend<float> before = p > 0 ? Addend<float>{c, ldc} : add;
-        run_product({height, width, depth, pack_a ? tiles : part_of_a.data,
-                     pack_a ? depth + gap : a.row, pack_a, part_of(before, row, column),
-                     c + row * ldc + column, ldc, panels, depth * tile_columns()});
+        run_product({std::min(rows, m - row), width, depth, a.data + row * a.row + p * a.column,
+                     transposed_a ? a.column : a.row, transposed_a, part_of(before, row, column),
+                     c + row * ldc + column, ldc, panels, depth * tile_columns(),
+                     m * n > largest_c_cached});
       }
     }
   }
