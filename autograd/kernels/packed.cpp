@@ -157,16 +157,16 @@ template <int lanes, int width, int vectors, int rows, bool transposed_a>
   run_tile<lanes, width, vectors, rows, transposed_a>(tile);
 }
 
-// A tile of a transposed a that has fewer rows than are read at once: of a copy with zeros.
-template <int lanes, int width, int vectors, int rows>
-[[gnu::always_inline]] inline void run_copied(Tile tile) {
-  float copy[std::size_t{most_of_k * rows}] = {};
+// Lets a tile of a transposed a that has fewer rows than are read at once read zeros for the
+// others.
+template <int rows>
+void copy_rest(Tile& tile, float* to) {
+  std::fill_n(to, tile.k * rows, 0.0F);
   for (std::int64_t p = 0; p < tile.k; ++p) {
-    std::copy_n(tile.a + p * tile.lda, tile.rows, copy + p * rows);
+    std::copy_n(tile.a + p * tile.lda, tile.rows, to + p * rows);
   }
-  tile.a = copy;
+  tile.a = to;
   tile.lda = rows;
-  run_columns<lanes, width, vectors, rows, true>(tile);
 }
 
 // The part that begins at a row and a column.
@@ -199,24 +199,26 @@ struct ProductLoop {
     for (std::int64_t first = 0; first < x->n; first += columns) {
       const float* const panel = x->panels + first / columns * x->panel_size;
       for (std::int64_t row = 0; row < x->m; row += rows) {
-        const Tile tile{x->a + row * (x->transposed_a ? 1 : x->lda),
-                        x->lda,
-                        panel,
-                        x->k,
-                        part_of(x->add, row, first),
-                        x->c + row * x->ldc + first,
-                        x->ldc,
-                        std::min<std::int64_t>(rows, x->m - row),
-                        std::min<std::int64_t>(columns, x->n - first),
-                        x->fetch_c,
-                        soon(*x, first, row)};
+        Tile tile{x->a + row * (x->transposed_a ? 1 : x->lda),
+                  x->lda,
+                  panel,
+                  x->k,
+                  part_of(x->add, row, first),
+                  x->c + row * x->ldc + first,
+                  x->ldc,
+                  std::min<std::int64_t>(rows, x->m - row),
+                  std::min<std::int64_t>(columns, x->n - first),
+                  x->fetch_c,
+                  soon(*x, first, row)};
         const bool whole = tile.rows == rows;
         if (x->transposed_a) {
-          whole ? run_columns<lanes, columns, vectors, rows, true>(tile)
-                : run_copied<lanes, columns, vectors, rows>(tile);
+          float copy[std::size_t{most_of_k * rows}];
+          if (!whole) copy_rest<rows>(tile, copy);
+          run_columns<lanes, columns, vectors, rows, true>(tile);
+        } else if (whole) {
+          run_columns<lanes, columns, vectors, rows, false>(tile);
         } else {
-          whole ? run_columns<lanes, columns, vectors, rows, false>(tile)
-                : run_rest<lanes, columns, vectors, rows - 1>(tile);
+          run_rest<lanes, columns, vectors, rows - 1>(tile);
         }
       }
     }
