@@ -206,6 +206,30 @@ Tensor mask_of(const Steps& queries, const Steps& keys, bool causal) {
 
 }  // namespace
 
+// What reads the same rows is one product, which reads them once; its parts are views.
+MultiheadAttention::Rows MultiheadAttention::project_rows(const Tensor& queries,
+                                                          const Tensor& memory) const {
+  if (!in_proj_weight_.defined()) {
+    return {project_part(queries, q_proj_weight_, 0), project_part(memory, k_proj_weight_, 1),
+            project_part(memory, v_proj_weight_, 2)};
+  }
+  const bool biased = in_proj_bias_.defined();
+  if (&queries == &memory) {
+    const Tensor all =
+        biased ? linear(queries, in_proj_weight_, in_proj_bias_) : linear(queries, in_proj_weight_);
+    const std::vector<Tensor> parts = split(all, {features_, features_, features_}, 1);
+    return {parts[0], parts[1], parts[2]};
+  }
+  const std::vector<Tensor> weights = split(in_proj_weight_, {features_, 2 * features_});
+  const std::vector<Tensor> biases =
+      biased ? split(in_proj_bias_, {features_, 2 * features_}) : std::vector<Tensor>(2);
+  const auto project = [&](const Tensor& x, std::size_t i) {
+    return biased ? linear(x, weights[i], biases[i]) : linear(x, weights[i]);
+  };
+  const std::vector<Tensor> parts = split(project(memory, 1), {features_, features_}, 1);
+  return {project(queries, 0), parts[0], parts[1]};
+}
+
 Tensor MultiheadAttention::forward(const Tensor& queries, const Steps& of_queries,
                                    const Tensor& memory, const Steps& of_memory,
                                    bool causal) const {
@@ -217,9 +241,7 @@ Tensor MultiheadAttention::forward(const Tensor& queries, const Steps& of_querie
     const Tensor mask = mask_of(of_queries, of_memory, causal);
     return pack(forward(unpack(queries, of_queries), all, all, mask).context, of_queries);
   }
-  const Tensor q = project_part(queries, q_proj_weight_, 0);  // [steps, features]
-  const Tensor k = project_part(memory, k_proj_weight_, 1);   // [steps', features]
-  const Tensor v = project_part(memory, v_proj_weight_, 2);
+  const auto [q, k, v] = project_rows(queries, memory);  // [steps, features], [steps', features]
   const Tensor by_heads = reshape(k, {k.size(0), heads_, size});
   const Tensor prepared = reshape(score_->prepare(by_heads), k.shape());
   const RowAttention how{of_queries, of_memory, heads_, *factor, causal};

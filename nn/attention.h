@@ -146,6 +146,11 @@ class MultiheadAttention : public Module {
                  const Steps& of_memory, bool causal) const;
 
  private:
+  struct Rows {
+    Tensor queries, keys, values;
+  };
+  // Of queries and a memory, packed; self-attention is seen by both being one Tensor.
+  Rows project_rows(const Tensor& queries, const Tensor& memory) const;
   // Rows [first, first + features) of the input projection, for queries, keys or values.
   Tensor project_part(const Tensor& x, const Tensor& weight, std::int64_t part) const;
   // [batch, time, features] -> [batch, heads, time, features / heads].

@@ -111,6 +111,17 @@ struct Parts {
   Tensor queries, keys, values, factors, weights;
 };
 
+// Rows as the kernels read them: they may lie apart, as where queries, keys and values are parts of
+// one matrix, but each without gaps.
+Tensor readable_rows(const Tensor& x) {
+  return x.strides()[1] == 1 ? x.detach() : x.detach().contiguous();
+}
+
+template <class T>
+AttentionRows<T> rows_of(const Tensor& x) {
+  return {x.raw<T>(), x.strides()[0]};
+}
+
 AttentionShape shape_of(const RowAttention& how, const std::vector<AttentionSentence>& sentences,
                         std::int64_t features) {
   return {sentences, how.heads, features / how.heads, how.scale, how.causal};
@@ -124,10 +135,11 @@ std::vector<Tensor> attention_backward_pass(const Parts& x, const RowAttention& 
                                    empty(x.values.shape(), g.dtype())};
   const std::vector<AttentionSentence> sentences = sentences_of(how);
   dispatch_floating(g.dtype(), [&]<class T>(T) {
-    attention_backward<T>(
-        {shape_of(how, sentences, x.queries.size(1)), x.queries.raw<T>(), x.keys.raw<T>(),
-         x.values.raw<T>(), x.factors.defined() ? x.factors.raw<T>() : nullptr, x.weights.raw<T>(),
-         by_context.raw<T>(), result[0].raw<T>(), result[1].raw<T>(), result[2].raw<T>()});
+    attention_backward<T>({shape_of(how, sentences, x.queries.size(1)), rows_of<T>(x.queries),
+                           rows_of<T>(x.keys), rows_of<T>(x.values),
+                           x.factors.defined() ? x.factors.raw<T>() : nullptr, x.weights.raw<T>(),
+                           by_context.raw<T>(), result[0].raw<T>(), result[1].raw<T>(),
+                           result[2].raw<T>()});
   });
   return result;
 }
@@ -137,15 +149,14 @@ std::vector<Tensor> attention_backward_pass(const Parts& x, const RowAttention& 
 Tensor row_attention(Operand queries, Operand keys, Operand values, const RowAttention& how,
                      const Tensor& factors) {
   check(queries, keys, values, how, factors);
-  const auto whole = [](Operand x) { return x->detach().contiguous(); };
-  const Parts x{whole(queries), whole(keys), whole(values),
+  const Parts x{readable_rows(*queries), readable_rows(*keys), readable_rows(*values),
                 factors.defined() ? factors.contiguous() : Tensor(),
                 empty({how.weights()}, queries->dtype())};
   Tensor context = empty(queries->shape(), queries->dtype());
   const std::vector<AttentionSentence> sentences = sentences_of(how);
   dispatch_floating(queries->dtype(), [&]<class T>(T) {
-    attention_forward<T>({shape_of(how, sentences, queries->size(1)), x.queries.raw<T>(),
-                          x.keys.raw<T>(), x.values.raw<T>(),
+    attention_forward<T>({shape_of(how, sentences, queries->size(1)), rows_of<T>(x.queries),
+                          rows_of<T>(x.keys), rows_of<T>(x.values),
                           x.factors.defined() ? x.factors.raw<T>() : nullptr, x.weights.raw<T>(),
                           context.raw<T>()});
   });

@@ -104,24 +104,36 @@ T* scratch(std::int64_t count) {
   return room.data();
 }
 
+// The part of a head in the rows from `first` on.
+template <class T>
+AttentionRows<T> part_of(AttentionRows<T> rows, const AttentionShape& shape, std::int64_t first,
+                         std::int64_t head) {
+  return {rows.data + first * rows.row + head * shape.size, rows.row};
+}
+
+// The part of a head in rows without gaps.
+template <class T>
+T* part_of(T* rows, const AttentionShape& shape, std::int64_t first, std::int64_t head) {
+  return rows + (first * shape.heads + head) * shape.size;
+}
+
 template <class T>
 void forward_head(const AttentionForward<T>& run, const AttentionSentence& at, std::int64_t head) {
   const std::int64_t size = run.shape.size, row = run.shape.heads * size;
   const std::int64_t all = at.queries * at.keys, weight = at.weight + head * all;
-  const auto part = [&](auto* rows, std::int64_t first) {
-    return rows + first * row + head * size;
-  };
-  const T* const keys = part(run.keys, at.key);
-  const T* const values = part(run.values, at.key);
+  const AttentionRows<T> queries = part_of(run.queries, run.shape, at.query, head);
+  const AttentionRows<T> keys = part_of(run.keys, run.shape, at.key, head);
+  const AttentionRows<T> values = part_of(run.values, run.shape, at.key, head);
   T* const scores = scratch<T>(2 * all);
   T* const shares = scores + all;
-  const PackedMatrix<T> to_keys(size, at.keys, {keys, 1, row});
-  to_keys.multiply(at.queries, part(run.queries, at.query), row, {}, scores, at.keys);
+  const PackedMatrix<T> to_keys(size, at.keys, {keys.data, 1, keys.row});
+  to_keys.multiply(at.queries, queries.data, queries.row, {}, scores, at.keys);
   const Weights<T> weights =
       weights_of(run.shape, at, run.factors ? run.factors + weight : nullptr);
   vectorised<SoftmaxRows<T>>(&weights, scores, run.weights + weight, shares);
-  const PackedMatrix<T> of_values(at.keys, size, {values, row, 1});
-  of_values.multiply(at.queries, shares, at.keys, {}, part(run.context, at.query), row);
+  const PackedMatrix<T> of_values(at.keys, size, {values.data, values.row, 1});
+  of_values.multiply(at.queries, shares, at.keys, {},
+                     part_of(run.context, run.shape, at.query, head), row);
 }
 
 template <class T>
@@ -129,28 +141,28 @@ void backward_head(const AttentionBackward<T>& run, const AttentionSentence& at,
                    std::int64_t head) {
   const std::int64_t size = run.shape.size, row = run.shape.heads * size;
   const std::int64_t all = at.queries * at.keys, weight = at.weight + head * all;
-  const auto part = [&](auto* rows, std::int64_t first) {
-    return rows + first * row + head * size;
-  };
-  const T* const queries = part(run.queries, at.query);
-  const T* const keys = part(run.keys, at.key);
-  const T* const values = part(run.values, at.key);
-  const T* const by_context = part(run.by_context, at.query);
+  const AttentionRows<T> queries = part_of(run.queries, run.shape, at.query, head);
+  const AttentionRows<T> keys = part_of(run.keys, run.shape, at.key, head);
+  const AttentionRows<T> values = part_of(run.values, run.shape, at.key, head);
+  const T* const by_context = part_of(run.by_context, run.shape, at.query, head);
   T* const by_scores = scratch<T>(3 * all);
   T* const scores_across = by_scores + all;
   T* const shares_across = scores_across + all;
-  const PackedMatrix<T> to_values(size, at.keys, {values, 1, row});
+  const PackedMatrix<T> to_values(size, at.keys, {values.data, 1, values.row});
   to_values.multiply(at.queries, by_context, row, {}, by_scores, at.keys);
   const Weights<T> weights =
       weights_of(run.shape, at, run.factors ? run.factors + weight : nullptr);
   vectorised<SoftmaxRowsBackward<T>>(&weights, run.weights + weight, by_scores, scores_across,
                                      shares_across);
-  const PackedMatrix<T> of_keys(at.keys, size, {keys, row, 1});
-  of_keys.multiply(at.queries, by_scores, at.keys, {}, part(run.by_queries, at.query), row);
-  const PackedMatrix<T> of_queries(at.queries, size, {queries, row, 1});
-  of_queries.multiply(at.keys, scores_across, at.queries, {}, part(run.by_keys, at.key), row);
+  const PackedMatrix<T> of_keys(at.keys, size, {keys.data, keys.row, 1});
+  of_keys.multiply(at.queries, by_scores, at.keys, {},
+                   part_of(run.by_queries, run.shape, at.query, head), row);
+  const PackedMatrix<T> of_queries(at.queries, size, {queries.data, queries.row, 1});
+  of_queries.multiply(at.keys, scores_across, at.queries, {},
+                      part_of(run.by_keys, run.shape, at.key, head), row);
   const PackedMatrix<T> of_context(at.queries, size, {by_context, row, 1});
-  of_context.multiply(at.keys, shares_across, at.queries, {}, part(run.by_values, at.key), row);
+  of_context.multiply(at.keys, shares_across, at.queries, {},
+                      part_of(run.by_values, run.shape, at.key, head), row);
 }
 
 }  // namespace

@@ -22,17 +22,22 @@ struct AttentionShape {
   bool causal;  // the last query stands beside the last key, and no query sees a later key
 };
 
+// Rows [heads, size], their beginnings `row` apart.
+template <class T>
+struct AttentionRows {
+  const T* data;
+  std::int64_t row;
+};
+
 // For every head: weights = softmax(scale q k^T), context = (factors * weights) v. A query that
 // sees no key gets 0.
 template <class T>
 struct AttentionForward {
   AttentionShape shape;
-  const T* queries;
-  const T* keys;
-  const T* values;
+  AttentionRows<T> queries, keys, values;
   const T* factors;  // as `weights`, or null for 1
   T* weights;
-  T* context;
+  T* context;  // without gaps
 };
 template <class T>
 void attention_forward(const AttentionForward<T>& run);
@@ -40,12 +45,10 @@ void attention_forward(const AttentionForward<T>& run);
 template <class T>
 struct AttentionBackward {
   AttentionShape shape;
-  const T* queries;
-  const T* keys;
-  const T* values;
+  AttentionRows<T> queries, keys, values;
   const T* factors;
   const T* weights;
-  const T* by_context;
+  const T* by_context;  // without gaps, as what follows
   T* by_queries;
   T* by_keys;
   T* by_values;

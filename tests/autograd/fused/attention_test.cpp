@@ -68,6 +68,27 @@ TEST_CASE("the kernel computes what the composition says, forward and backward")
   }
 }
 
+TEST_CASE("parts of one matrix are read where they lie, and transposed rows from a copy") {
+  manual_seed(223);
+  const Steps steps = by_row({3, 1, 4}, 4);
+  const RowAttention how{steps, steps, 2, 0.6, true};
+  const Tensor all = randn({8, 12}, 0, 1, DType::float64).requires_grad_();
+  const Tensor across = randn({4, 8}, 0, 1, DType::float64).requires_grad_();
+  const auto attended = [&](const auto& f) {
+    const std::vector<Tensor> parts = split(all, {4, 4, 4}, 1);
+    const Tensor apart = f(parts[0], parts[1], parts[2], how, Tensor());
+    return apart + f(parts[0], transpose(across), parts[2], how, Tensor());
+  };
+  const Tensor fused = attended([](const auto&... x) { return row_attention(x...); });
+  const Tensor defined = attended([](const auto&... x) { return row_attention_composition(x...); });
+  CHECK(difference(fused, defined) < 1e-12);
+  const Tensor g = randn(fused.shape(), 0, 1, DType::float64);
+  const auto by_kernel = functional::pull_back({fused}, {all, across}, {g});
+  const auto by_composition = functional::pull_back({defined}, {all, across}, {g});
+  CHECK(difference(by_kernel[0], by_composition[0]) < 1e-12);
+  CHECK(difference(by_kernel[1], by_composition[1]) < 1e-12);
+}
+
 TEST_CASE("first and second derivatives agree with differences") {
   manual_seed(222);
   for (const bool causal : {false, true}) {
