@@ -266,20 +266,26 @@ class Report {
 
   void save() const {
     Page page("Why attention exists");
-    page.paragraph(fmt::format(
-        "Models learn to say random strings of 2 to 40 letters backwards, from {} updates of 64 "
-        "strings each. An encoder reads the string. Without attention its decoder has one vector "
-        "to go by; with additive attention it looks at every state of the encoder before each "
-        "letter. {}",
-        plan_.updates,
-        plan_.seeds == 1 ? "One seed."
-                         : fmt::format("Lines are means over {} seeds, bands go from the lowest to "
-                                       "the highest.",
-                                       plan_.seeds)));
+    if (plan_.reverse || plan_.copy) page.paragraph(about_lengths());
+    page.paragraph(plan_.seeds == 1 ? "One seed."
+                                    : fmt::format("Lines are means over {} seeds, bands go from "
+                                                  "the lowest to the highest.",
+                                                  plan_.seeds));
     add_lengths(page, reverse_, "Strings backwards");
     add_lengths(page, copy_, "The control: strings as they are");
     if (!comparison_.scores.empty()) add_scores(page);
     page.write(plan_.out);
+  }
+
+  std::string about_lengths() const {
+    const char* const task = !plan_.copy      ? "backwards"
+                             : !plan_.reverse ? "as they are"
+                                              : "backwards, and as they are";
+    return fmt::format(
+        "Models learn to say random strings of 2 to 40 letters {}, from {} updates of 64 strings "
+        "each. An encoder reads the string. Without attention its decoder has one vector to go by; "
+        "with additive attention it looks at every state of the encoder before each letter.",
+        task, plan_.updates);
   }
 
   static void add_lengths(Page& page, const Runs& runs, const char* title) {

@@ -18,7 +18,7 @@ for config in "${@:-toy medium large transformer}"; do
     perf report -i "$samples" --no-children --stdio 2>/dev/null | awk -v config="$each" '
       /%/ && !/^#/ {
         share = $1 + 0
-        if (/PackPanel|PackRows|copy_SKYLAKEX|PackedMatrix/) kind = "packing"
+        if (/PackPanel|copy_SKYLAKEX|PackedMatrix/) kind = "packing"
         else if (/ProductLoop|gemm|gemv/) kind = "products"
         else if (/LookForward|LookBackward|SoftmaxRows/) kind = "attention"
         else if (/CrossEntropy|Softmax/) kind = "softmax"

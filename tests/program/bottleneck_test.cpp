@@ -47,6 +47,7 @@ TEST_CASE("strings backwards: four models, a table by length and a page") {
         parameters_of(outcome.out, "additive attention"));
   CHECK_FALSE(says(outcome.out, "The control"));
   const std::string page = sandbox.read("page.html");
+  CHECK(says(page, "random strings of 2 to 40 letters backwards, from 2 updates"));
   CHECK(says(page, "Lines are means over 2 seeds"));
   CHECK(times_in(page, "<svg") == 2);
   CHECK(times_in(page, "<table") == 2);
@@ -66,6 +67,7 @@ TEST_CASE("--quick alone says strings backwards, and with a part that part") {
   CHECK(control.out.starts_with("The control: strings as they are: 1 updates"));
   CHECK_FALSE(says(control.out, "Strings backwards"));
   CHECK(says(sandbox.read("page.html"), "The control: strings as they are"));
+  CHECK(says(sandbox.read("page.html"), "letters as they are, from 1 updates"));
 }
 
 TEST_CASE("the scores are compared at every width") {
@@ -81,6 +83,7 @@ TEST_CASE("the scores are compared at every width") {
   const std::string page = sandbox.read("page.html");
   CHECK(times_in(page, "<svg") == 2);
   CHECK(times_in(page, "<tr>") == 1 + 5 * 5);
+  CHECK_FALSE(says(page, "40 letters"));  // these are of 2 to 20
 }
 
 TEST_CASE("a page that cannot be written is told before anything is trained") {
