@@ -6,6 +6,7 @@
 
 #include "autograd/fused/fused.h"
 #include "autograd/kernels/gemm.h"
+#include "autograd/kernels/parallel.h"
 #include "autograd/kernels/softmax.h"
 
 namespace attune {
@@ -111,9 +112,7 @@ Tensor spread(const Tensor& rows, const Tensor& places, const Shape& shape) {
 Found find(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& targets,
            Options options, bool with_gradients) {
   const std::int64_t rows = x.size(0), features = x.size(1), classes = weight.size(0);
-  const std::int64_t chunks =
-      std::max<std::int64_t>(1, (rows + most_rows_a_chunk - 1) / most_rows_a_chunk);
-  const std::int64_t most = (rows + chunks - 1) / chunks;
+  const std::int64_t most = equal_part(rows, most_rows_a_chunk);
   const DType dtype = x.dtype();
   const Tensor losses = empty({rows}, dtype), logsumexps = empty({most}, dtype);
   const Tensor logits = empty({most, classes}, dtype);

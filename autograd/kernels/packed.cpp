@@ -38,12 +38,6 @@ constexpr int to_first_cache = 3;
 constexpr std::int64_t least_to_pack = 1 << 14;
 constexpr std::int64_t least_work_a_thread = 1 << 18;
 
-// `count` cut into equal parts, none above `most`.
-std::int64_t part(std::int64_t count, std::int64_t most) {
-  const std::int64_t parts = std::max<std::int64_t>(1, (count + most - 1) / most);
-  return (count + parts - 1) / parts;
-}
-
 template <int lanes>
 using Vector [[gnu::vector_size(lanes * sizeof(float))]] = float;
 
@@ -209,7 +203,7 @@ struct ProductLoop {
                   std::min<std::int64_t>(rows, x->m - row),
                   std::min<std::int64_t>(columns, x->n - first),
                   x->fetch_c,
-                  soon(*x, first, row)};
+                  soon(*x, panel, first, row)};
         const bool whole = tile.rows == rows;
         if (x->transposed_a) {
           float copy[std::size_t{most_of_k * rows}];
@@ -224,8 +218,7 @@ struct ProductLoop {
     }
   }
 
-  static Soon soon(const Product& x, std::int64_t first, std::int64_t row) {
-    const float* const panel = x.panels + first / columns * x.panel_size;
+  static Soon soon(const Product& x, const float* panel, std::int64_t first, std::int64_t row) {
     if (x.transposed_a) return {x.a + row + ahead * x.lda, x.lda};
     if (!x.fetch_panels || first + columns >= x.n) return {panel, 0};
     // Each of the tiles that read a panel fetches its share of the next one.
@@ -427,7 +420,7 @@ void PackedMatrix<float>::multiply_columns(std::int64_t first, std::int64_t last
                                            const float* a, std::int64_t lda, Addend<float> add,
                                            float* c, std::int64_t ldc) const {
   if (k_ == 0) return put(m, last - first, part_of(add, 0, first), c + first, ldc);
-  const std::int64_t columns = tile_columns(), step = part(k_, most_of_k);
+  const std::int64_t columns = tile_columns(), step = equal_part(k_, most_of_k);
   for (std::int64_t p = 0; p < k_; p += step) {
     run_product({m, last - first, std::min(step, k_ - p), a + p, lda, false,
                  p > 0 ? Addend<float>{c + first, ldc} : part_of(add, 0, first), c + first, ldc,
@@ -472,7 +465,7 @@ void packed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a
   if (k == 0) return put(m, n, add, c, ldc);
   thread_local PackingBuffer buffer;
   const bool transposed_a = a.column != 1 && k > 1;
-  const std::int64_t step = part(k, most_of_k), rows = most_rows;
+  const std::int64_t step = equal_part(k, most_of_k), rows = most_rows;
   float* const panels = buffer.floats(step * most_columns);
   for (std::int64_t p = 0; p < k; p += step) {
     const std::int64_t depth = std::min(step, k - p);
