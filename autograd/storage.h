@@ -1,46 +1,15 @@
 #pragma once
-// The memory under the tensors: a caching allocator, and reference-counted buffers with a version.
+// Reference-counted buffers with a version.
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 
+#include "autograd/allocator.h"
 #include "autograd/error.h"
 #include "autograd/ref.h"
 
 namespace attune {
-
-// AddressSanitizer must see every allocation to know when one is misused, so under it nothing is
-// cached.
-#if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool allocator_caches = false;
-#elif defined(__has_feature)
-inline constexpr bool allocator_caches = !__has_feature(address_sanitizer);
-#else
-inline constexpr bool allocator_caches = true;
-#endif
-
-// Allocates `bytes` aligned to 64. Freed blocks are kept, by size class, and handed out again, so
-// that a training loop asks the system for memory in its first step only. Error when there is none.
-void* allocate(std::size_t bytes);
-void deallocate(void* block, std::size_t bytes);
-
-// What is alive now, over all threads.
-struct MemoryStats {
-  std::int64_t live_bytes;  // in tensor buffers
-  std::int64_t peak_bytes;  // the most live_bytes has been since reset_peak_bytes()
-  std::int64_t live_nodes;  // of recorded graphs
-  // In free blocks that any thread may reuse. Each thread keeps some small ones for itself besides.
-  std::int64_t cached_bytes;
-};
-MemoryStats memory_stats();
-void reset_peak_bytes();
-// Gives the blocks that are cached for reuse back to the system, except the small ones that other
-// running threads keep for themselves (less than 256 KB of each size).
-void empty_cache();
-
-// Called by the constructor and destructor of every graph node.
-void count_nodes(std::int64_t change);
 
 // A buffer that tensors and their views share. The elements follow this header in the same block.
 class alignas(64) Storage : public RefCounted {

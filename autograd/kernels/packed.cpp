@@ -5,17 +5,15 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 #include <utility>
 
+#include "autograd/allocator.h"
 #include "autograd/kernels/isa.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/kernels/subnormals.h"
 
 namespace attune {
 namespace {
-
-constexpr std::align_val_t cache_line{64};
 
 // So much of k is run through at a time that the part of a panel it reads stays in the cache.
 constexpr std::int64_t most_of_k = 256;
@@ -390,14 +388,15 @@ void put(std::int64_t m, std::int64_t n, Addend<float> add, float* c, std::int64
 }  // namespace
 
 void PackingBuffer::Free::operator()(float* block) const {
-  operator delete(block, cache_line);
+  deallocate(block, bytes);
 }
 
 float* PackingBuffer::floats(std::int64_t count) {
   if (count > size_) {
     const auto bytes = static_cast<std::size_t>(count) * sizeof(float);
+    size_ = 0;
     block_.reset();
-    block_.reset(static_cast<float*>(operator new(bytes, cache_line)));
+    block_ = {static_cast<float*>(allocate(bytes)), Free{bytes}};
     size_ = count;
   }
   return block_.get();

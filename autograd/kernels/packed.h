@@ -10,7 +10,8 @@
 
 namespace attune {
 
-// Memory for packed numbers. Vectors that lie across cache lines take twice as long to load.
+// Memory for packed numbers, from the allocator: vectors that lie across cache lines take twice as
+// long to load, and panels that lie in pages of 4 KiB cost a look for an address every few rows.
 class PackingBuffer {
  public:
   // At least so many floats; what it held before may be lost.
@@ -18,9 +19,10 @@ class PackingBuffer {
 
  private:
   struct Free {
+    std::size_t bytes;
     void operator()(float* block) const;
   };
-  std::unique_ptr<float, Free> block_;
+  std::unique_ptr<float, Free> block_{nullptr, Free{0}};
   std::int64_t size_ = 0;
 };
 
