@@ -156,9 +156,8 @@ Tensor sum_to(Operand x, const Shape& shape);
 // Products (ops/matmul.cpp): [.., m, k] x [.., k, n] -> [.., m, n]. Leading dimensions broadcast; a
 // vector stands for a row on the left and a column on the right.
 Tensor matmul(Operand a, Operand b);
-// x W^T, and + b: [.., in], W [out, in], b [out] -> [.., out].
-Tensor linear(Operand x, Operand weight);
-Tensor linear(Operand x, Operand weight, Operand bias);
+// x W^T, and + b unless it is undefined: [.., in], W [out, in], b [out] -> [.., out].
+Tensor linear(Operand x, Operand weight, const Tensor& bias = {});
 // a W_o b for every o, and + bias: [.., n], [.., m], W [out, n, m], bias [out] -> [.., out].
 Tensor bilinear(Operand a, Operand b, Operand weight);
 Tensor bilinear(Operand a, Operand b, Operand weight, Operand bias);

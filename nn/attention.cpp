@@ -159,22 +159,13 @@ MultiheadAttention::MultiheadAttention(std::int64_t features, std::int64_t heads
   score_ = child("score", make_score(options.score, size, size, size));
 }
 
-namespace {
-
-// linear(), with a bias that may be undefined.
-Tensor linear_with(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return bias.defined() ? linear(x, weight, bias) : linear(x, weight);
-}
-
-}  // namespace
-
 Tensor MultiheadAttention::project_part(const Tensor& x, const Tensor& weight,
                                         std::int64_t part) const {
   const auto rows = [&](const Tensor& all) {
     return slice(all, 0, part * features_, (part + 1) * features_);
   };
   const Tensor own = weight.defined() ? weight : rows(in_proj_weight_);
-  return linear_with(x, own, in_proj_bias_.defined() ? rows(in_proj_bias_) : Tensor());
+  return linear(x, own, in_proj_bias_.defined() ? rows(in_proj_bias_) : Tensor());
 }
 
 Tensor MultiheadAttention::by_heads(const Tensor& x) const {
@@ -223,7 +214,7 @@ MultiheadAttention::Rows MultiheadAttention::project_rows(const Tensor& queries,
             project_part(memory, v_proj_weight_, 2)};
   }
   if (&queries == &memory) {
-    const Tensor all = linear_with(queries, in_proj_weight_, in_proj_bias_);
+    const Tensor all = linear(queries, in_proj_weight_, in_proj_bias_);
     const std::vector<Tensor> parts = split(all, {features_, features_, features_}, 1);
     return {parts[0], parts[1], parts[2]};
   }
@@ -232,7 +223,7 @@ MultiheadAttention::Rows MultiheadAttention::project_rows(const Tensor& queries,
                                          ? split(in_proj_bias_, {features_, 2 * features_})
                                          : std::vector<Tensor>(2);
   const auto project = [&](const Tensor& x, std::size_t i) {
-    return linear_with(x, weights[i], biases[i]);
+    return linear(x, weights[i], biases[i]);
   };
   const std::vector<Tensor> parts = split(project(memory, 1), {features_, features_}, 1);
   return {project(queries, 0), parts[0], parts[1]};

@@ -17,13 +17,10 @@ Tensor Vectors::whole() const {
 }
 
 Tensor Vectors::linear_of(const Steps& steps, const Tensor& weight, const Tensor& bias) const {
-  const auto product = [&](const Tensor& x) {
-    return bias.defined() ? linear(x, weight, bias) : linear(x, weight);
-  };
-  if (!places_.defined()) return product(pack(vectors_, steps));
+  if (!places_.defined()) return linear(pack(vectors_, steps), weight, bias);
   const Tensor of_steps = pack(places_, steps);
   if (!grad_enabled()) return linear_of_rows(vectors_, of_steps, weight, bias);
-  return embedding(product(vectors_), of_steps);
+  return embedding(linear(vectors_, weight, bias), of_steps);
 }
 
 Vectors Embedding::vectors(const Tensor& ids) const {

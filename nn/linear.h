@@ -20,7 +20,7 @@ class Linear : public Module {
 
   Tensor forward(const Tensor& x) const {
     const Scope in = scope();
-    return bias.defined() ? linear(x, weight, bias) : linear(x, weight);
+    return linear(x, weight, bias);
   }
 
   Tensor weight;  // [out, in]

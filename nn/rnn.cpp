@@ -21,10 +21,6 @@ RecurrentCell::RecurrentCell(std::int64_t input_size, std::int64_t hidden_size, 
 
 namespace {
 
-Tensor affine(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return bias.defined() ? linear(x, weight, bias) : linear(x, weight);
-}
-
 Tensor squashed(const Tensor& x, Nonlinearity nonlinearity) {
   return nonlinearity == Nonlinearity::tanh ? tanh(x) : relu(x);
 }
@@ -52,10 +48,10 @@ Tensor reset_before(const Tensor& input, const Tensor& h, const Tensor& weight,
 }  // namespace
 
 Tensor RecurrentCell::from_input(const Tensor& x) const {
-  return affine(x, weight_ih, bias_ih);
+  return linear(x, weight_ih, bias_ih);
 }
 Tensor RecurrentCell::from_state(const Tensor& h) const {
-  return affine(h, weight_hh, bias_hh);
+  return linear(h, weight_hh, bias_hh);
 }
 
 Tensor RNNCell::forward(const Tensor& x, const Tensor& h) const {
@@ -178,9 +174,9 @@ RNN::Result RNN::forward(const Vectors& x, const Tensor& lengths, const Tensor& 
 
 Recurrent::Sequence RNN::run(const Vectors& x, const States& initial, const Direction& direction,
                              const Tensor& lengths) const {
-  const Tensor input = affine(x.whole(), direction.weight_ih, direction.bias_ih);
+  const Tensor input = linear(x.whole(), direction.weight_ih, direction.bias_ih);
   const auto step = [&](const Tensor& from_input, const Tensor& h) {
-    return squashed(from_input + affine(h, direction.weight_hh, direction.bias_hh), nonlinearity_);
+    return squashed(from_input + linear(h, direction.weight_hh, direction.bias_hh), nonlinearity_);
   };
   auto [output, state] = run_steps(input, initial[0], lengths, direction.reverse, step);
   return {output, {state}};
@@ -198,7 +194,7 @@ Recurrent::Sequence GRU::run(const Vectors& x, const States& initial, const Dire
     const auto step = [&](const Tensor& from_input, const Tensor& h) {
       return reset_before(from_input, h, direction.weight_hh, direction.bias_hh);
     };
-    const Tensor input = affine(x.whole(), direction.weight_ih, direction.bias_ih);
+    const Tensor input = linear(x.whole(), direction.weight_ih, direction.bias_ih);
     auto [output, state] = run_steps(input, initial[0], lengths, direction.reverse, step);
     return {output, {state}};
   }

@@ -11,8 +11,7 @@ namespace attune {
 
 Tensor linear_of_rows_composition(const Tensor& table, const Tensor& ids, const Tensor& weight,
                                   const Tensor& bias) {
-  const Tensor x = embedding(table, ids);
-  return bias.defined() ? linear(x, weight, bias) : linear(x, weight);
+  return linear(embedding(table, ids), weight, bias);
 }
 
 namespace {

@@ -202,14 +202,7 @@ Tensor as_rows(const Tensor& x) {
   return reshape(x, {numel(first_sizes(x, 1)), x.size(-1)});
 }
 
-}  // namespace
-
-Tensor linear(Operand x, Operand weight) {
-  check_linear(x, weight);
-  return matmul(x, {transpose(weight), x.site()});
-}
-
-Tensor linear(Operand x, Operand weight, Operand bias) {
+Tensor linear_with_bias(Operand x, Operand weight, Operand bias) {
   check_bias("linear", bias, weight);
   check_linear(x, weight);
   detail::check_same_dtype("linear", x, bias);
@@ -225,6 +218,14 @@ Tensor linear(Operand x, Operand weight, Operand bias) {
       wrt(weight,
           [x = save(*x)](const Tensor& g) { return matmul(transpose(as_rows(g)), as_rows(x())); }),
       wrt(bias, [](const Tensor& g) { return sum(as_rows(g), {0}); }));
+}
+
+}  // namespace
+
+Tensor linear(Operand x, Operand weight, const Tensor& bias) {
+  if (bias.defined()) return linear_with_bias(x, weight, {bias, x.site()});
+  check_linear(x, weight);
+  return matmul(x, {transpose(weight), x.site()});
 }
 
 Tensor bilinear(Operand a, Operand b, Operand weight) {

@@ -199,14 +199,14 @@ Example draw_matmul(Draw& draw) {
           {draw.leaf(vector_a ? Shape{inner} : a), draw.leaf(vector_b ? Shape{inner} : b)}};
 }
 
-Example draw_linear(Draw& draw, bool with_bias) {
+Example draw_linear(Draw& draw) {
   const auto size = [&] { return draw.shape(1, 1)[0]; };
   const std::int64_t in = size();
   const std::int64_t out = size();
   Shape shape = draw.shape(0, 3);
   shape.push_back(in);
   const Tensors inputs{draw.leaf(shape), draw.leaf({out, in})};
-  if (!with_bias) return {[](const Tensors& x) { return linear(x[0], x[1]); }, inputs};
+  if (draw.coin()) return {[](const Tensors& x) { return linear(x[0], x[1]); }, inputs};
   return {[](const Tensors& x) { return linear(x[0], x[1], x[2]); },
           {inputs[0], inputs[1], draw.leaf({out})}};
 }
@@ -281,8 +281,7 @@ std::vector<Row> reductions_and_products() {
       {"topk", draw_topk},
       {"sum_to", draw_sum_to},
       {"matmul", draw_matmul},
-      {"linear(Operand, Operand)", [](Draw& draw) { return draw_linear(draw, false); }},
-      {"linear(Operand, Operand, Operand)", [](Draw& draw) { return draw_linear(draw, true); }},
+      {"linear", draw_linear},
       {"bilinear(Operand, Operand, Operand)",
        [](Draw& draw) { return draw_bilinear(draw, false); }},
       {"bilinear(Operand, Operand, Operand, Operand)",
