@@ -51,7 +51,7 @@ template <int lanes>
 
 // What a tile fetches while it runs, a cache line at each step of k: memory that the processor does
 // not foresee to be needed.
-struct Soon {
+struct Lines {
   const float* line;
   std::int64_t step;
 };
@@ -66,7 +66,8 @@ struct Tile {
   std::int64_t ldc;
   std::int64_t rows, columns;  // that lie within c
   bool fetch_c;
-  Soon soon;
+  Lines soon;   // to the first cache, where a is transposed
+  Lines later;  // to the second
 };
 
 // Sets a row of c to `vectors` vectors of sums, to which `add` is added if it is not null.
@@ -97,14 +98,18 @@ template <int lanes, int width, int vectors, int rows, bool transposed_a>
   if (tile.fetch_c) fetch_c<lanes, vectors, rows>(tile);
   V sums[std::size_t{rows}][std::size_t{vectors}] = {};
   const float* panel = tile.panel;
-  Soon soon = tile.soon;
+  Lines soon = tile.soon, later = tile.later;
 #pragma GCC unroll 2
   for (std::int64_t p = 0; p < tile.k; ++p, panel += width) {
     V b[std::size_t{vectors}];
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; ++j) load<lanes>(b[j], panel + j * lanes);
-    __builtin_prefetch(soon.line, 0, transposed_a ? to_first_cache : to_second_cache);
-    soon.line += soon.step;
+    if constexpr (transposed_a) {
+      __builtin_prefetch(soon.line, 0, to_first_cache);
+      soon.line += soon.step;
+    }
+    __builtin_prefetch(later.line, 0, to_second_cache);
+    later.line += later.step;
 #pragma GCC unroll 8
     for (int i = 0; i < rows; ++i) {
       const float a = tile.a[transposed_a ? p * tile.lda + i : i * tile.lda + p];
@@ -201,7 +206,8 @@ struct ProductLoop {
                   std::min<std::int64_t>(rows, x->m - row),
                   std::min<std::int64_t>(columns, x->n - first),
                   x->fetch_c,
-                  soon(*x, panel, first, row)};
+                  {x->a + row + ahead * x->lda, x->lda},
+                  later(*x, panel, first, row)};
         const bool whole = tile.rows == rows;
         if (x->transposed_a) {
           float copy[std::size_t{most_of_k * rows}];
@@ -216,10 +222,13 @@ struct ProductLoop {
     }
   }
 
-  static Soon soon(const Product& x, const float* panel, std::int64_t first, std::int64_t row) {
-    if (x.transposed_a) return {x.a + row + ahead * x.lda, x.lda};
-    if (!x.fetch_panels || first + columns >= x.n) return {panel, 0};
-    // Each of the tiles that read a panel fetches its share of the next one.
+  // The first panel's tiles bring a transposed a into the cache, where its columns lie far apart:
+  // each fetches the lines after its own. And each of the tiles that read a panel of a large matrix
+  // fetches its share of the next one.
+  static Lines later(const Product& x, const float* panel, std::int64_t first, std::int64_t row) {
+    const Lines none{panel, 0};
+    if (x.transposed_a) return first == 0 ? Lines{x.a + row + numbers_a_line, x.lda} : none;
+    if (!x.fetch_panels || first + columns >= x.n) return none;
     const std::int64_t tile = row / rows, tiles = (x.m + rows - 1) / rows;
     const std::int64_t step = std::min<std::int64_t>(numbers_a_line, columns / tiles);
     return {panel + x.panel_size + tile * step * x.k, step};
