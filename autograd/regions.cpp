@@ -1,6 +1,7 @@
 #include "autograd/regions.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -9,7 +10,6 @@
 namespace attune {
 namespace {
 
-constexpr std::size_t page = 4096;
 // Regions begin with a huge page and hold whole ones, if the system has any to give: walking
 // through them, the processor then looks up 512 times fewer addresses.
 constexpr std::size_t huge_page = 2 << 20;
@@ -40,6 +40,7 @@ std::byte* map_region(std::size_t bytes) {
 // The pages that lie wholly in there go back to the system; the addresses stay ours.
 void release_pages([[maybe_unused]] std::byte* begin, [[maybe_unused]] std::size_t bytes) {
 #ifdef __linux__
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   const auto address = reinterpret_cast<std::uintptr_t>(begin);
   const std::size_t first = rounded_up(address, page) - address;
   const std::size_t last = (address + bytes) / page * page - address;

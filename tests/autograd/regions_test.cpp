@@ -2,6 +2,7 @@
 #include "autograd/regions.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <fstream>
@@ -103,7 +104,7 @@ std::size_t resident() {
   std::ifstream file("/proc/self/statm");
   std::size_t all = 0, pages = 0;
   file >> all >> pages;
-  return pages * 4096;
+  return pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
 TEST_CASE("release() gives back the free pages of regions in use") {
