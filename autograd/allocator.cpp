@@ -18,7 +18,7 @@
 namespace attune {
 namespace {
 
-constexpr std::size_t alignment = 64;
+constexpr std::size_t alignment = Regions::alignment;
 // All blocks are cut from regions that all threads share; those up to this size are cached by each
 // thread for itself, and cut several at a time.
 constexpr std::size_t small_limit = 64 * 1024;
@@ -46,10 +46,6 @@ constexpr std::size_t class_bytes(std::size_t index) {
 
 constexpr std::size_t small_classes = size_class(small_limit) + 1;
 constexpr std::size_t address_space = std::size_t{1} << 47;
-
-constexpr std::size_t region_bytes(std::size_t bytes) {
-  return (bytes + alignment - 1) / alignment * alignment;
-}
 
 // Free blocks form a list through their own first words.
 struct FreeBlock {
@@ -191,15 +187,6 @@ bool within_limit(std::size_t bytes) {
   return held + static_cast<std::int64_t>(bytes) <= peak + peak / 2 + cache_slack;
 }
 
-void release_shared_cache() {
-  for (std::size_t i = 0; i < small_classes; ++i) {
-    for (FreeList& list : heaps().small[i]) list.release(heaps().regions, class_bytes(i));
-    heaps().small[i].clear();
-  }
-  heaps().cached_small_bytes = 0;
-  heaps().regions.release();
-}
-
 // What take() gives; when that is null, what it gives after all that is cached has gone back to the
 // system.
 template <class Take>
@@ -290,14 +277,12 @@ void* allocate(std::size_t bytes) {
     throw Error(fmt::format("out of memory: no system has {} bytes.", bytes));
   }
   if constexpr (!allocator_caches) return from_system(bytes);
-  return bytes <= small_limit ? allocate_small(size_class(bytes))
-                              : from_regions(region_bytes(bytes));
+  return bytes <= small_limit ? allocate_small(size_class(bytes)) : from_regions(bytes);
 }
 
 void deallocate(void* block, std::size_t bytes) {
   if constexpr (!allocator_caches) return std::free(block);
-  bytes <= small_limit ? deallocate_small(block, size_class(bytes))
-                       : to_regions(block, region_bytes(bytes));
+  bytes <= small_limit ? deallocate_small(block, size_class(bytes)) : to_regions(block, bytes);
 }
 
 MemoryStats memory_stats() {
@@ -319,7 +304,12 @@ void empty_cache() {
   for (ThreadHeap* heap : heaps().all) {
     if (heap == &mine || !heap->owned) heap->release(heaps().regions);
   }
-  release_shared_cache();
+  for (std::size_t i = 0; i < small_classes; ++i) {
+    for (FreeList& list : heaps().small[i]) list.release(heaps().regions, class_bytes(i));
+    heaps().small[i].clear();
+  }
+  heaps().cached_small_bytes = 0;
+  heaps().regions.release();
 }
 
 void count_bytes(std::int64_t change) {

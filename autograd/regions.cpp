@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <iterator>
 
+#include "autograd/kernels/rounding.h"
+
 namespace attune {
 namespace {
 
@@ -14,10 +16,6 @@ namespace {
 // through them, the processor then looks up 512 times fewer addresses.
 constexpr std::size_t huge_page = 2 << 20;
 constexpr std::size_t least_region = 8 << 20;
-
-std::size_t rounded_up(std::size_t bytes, std::size_t unit) {
-  return (bytes + unit - 1) / unit * unit;
-}
 
 // Addresses alone: a page takes memory when it is first written. Null when there are none.
 std::byte* map_region(std::size_t bytes) {
@@ -27,7 +25,7 @@ std::byte* map_region(std::size_t bytes) {
   if (mapped == MAP_FAILED) return nullptr;
   auto* const first = static_cast<std::byte*>(mapped);
   const auto address = reinterpret_cast<std::uintptr_t>(first);
-  const std::size_t before = rounded_up(address, huge_page) - address;
+  const std::size_t before = round_up(address, huge_page) - address;
   const std::size_t behind = huge_page - before;
   if (before > 0) munmap(first, before);
   if (behind > 0) munmap(first + before + bytes, behind);
@@ -42,7 +40,7 @@ void release_pages([[maybe_unused]] std::byte* begin, [[maybe_unused]] std::size
 #ifdef __linux__
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   const auto address = reinterpret_cast<std::uintptr_t>(begin);
-  const std::size_t first = rounded_up(address, page) - address;
+  const std::size_t first = round_up(address, page) - address;
   const std::size_t last = (address + bytes) / page * page - address;
   if (first < last) madvise(begin + first, last - first, MADV_DONTNEED);
 #endif
@@ -69,7 +67,7 @@ void Regions::remove_free(Extents::iterator extent) {
 
 // A quarter of what is held at least, so that there are few of them however much is needed.
 bool Regions::add_region(std::size_t bytes) {
-  const std::size_t size = rounded_up(std::max({bytes, least_region, held_bytes_ / 4}), huge_page);
+  const std::size_t size = round_up(std::max({bytes, least_region, held_bytes_ / 4}), huge_page);
   std::byte* const region = map_region(size);
   if (!region) return false;
   regions_.emplace(region, size);
@@ -94,6 +92,7 @@ void Regions::remove_unused_regions() {
 }
 
 void* Regions::allocate(std::size_t bytes) {
+  bytes = round_up(bytes, alignment);
   auto best = free_by_size_.lower_bound({bytes, nullptr});
   if (best == free_by_size_.end()) {
     // Regions without a block are too small now, and may be so for good.
@@ -109,6 +108,7 @@ void* Regions::allocate(std::size_t bytes) {
 
 void Regions::deallocate(void* block, std::size_t bytes) {
   auto* begin = static_cast<std::byte*>(block);
+  bytes = round_up(bytes, alignment);
   // Regions may lie side by side, but what is free is joined only within one.
   const auto after = free_.lower_bound(begin);
   const bool joins_after =

@@ -20,7 +20,10 @@ class Regions {
   // All go back to the system, with what lives in them.
   ~Regions();
 
-  // Bytes are multiples of the alignment, 64. Null when the system has no more.
+  // What blocks are aligned to, and their sizes rounded up to.
+  static constexpr std::size_t alignment = 64;
+
+  // Null when the system has no more.
   void* allocate(std::size_t bytes);
   void deallocate(void* block, std::size_t bytes);
   // Gives back what is free: regions in which nothing lives as a whole, of others their free pages.

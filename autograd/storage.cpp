@@ -2,6 +2,8 @@
 
 #include <new>
 
+#include "autograd/allocator.h"
+
 namespace attune {
 
 Ref<Storage> Storage::make(std::size_t bytes) {

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <memory>
 
-#include "autograd/allocator.h"
 #include "autograd/error.h"
 #include "autograd/ref.h"
 

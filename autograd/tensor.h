@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "autograd/allocator.h"
 #include "autograd/dtype.h"
 #include "autograd/error.h"
 #include "autograd/ref.h"

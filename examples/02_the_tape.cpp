@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <vector>
 
+#include "autograd/allocator.h"
 #include "autograd/node.h"
 #include "autograd/ops.h"
 #include "autograd/scope.h"
-#include "autograd/storage.h"
 
 namespace {
 

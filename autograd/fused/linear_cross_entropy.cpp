@@ -6,7 +6,7 @@
 
 #include "autograd/fused/fused.h"
 #include "autograd/kernels/gemm.h"
-#include "autograd/kernels/parallel.h"
+#include "autograd/kernels/rounding.h"
 #include "autograd/kernels/softmax.h"
 
 namespace attune {

@@ -10,6 +10,7 @@
 #include "autograd/allocator.h"
 #include "autograd/kernels/isa.h"
 #include "autograd/kernels/parallel.h"
+#include "autograd/kernels/rounding.h"
 #include "autograd/kernels/subnormals.h"
 
 namespace attune {
@@ -379,10 +380,6 @@ void pack_columns(std::int64_t k, std::int64_t n, Matrix<float> b, float* out) {
   }
 }
 
-std::int64_t round_up(std::int64_t count, std::int64_t multiple) {
-  return (count + multiple - 1) / multiple * multiple;
-}
-
 // c = add, for products without a term.
 void put(std::int64_t m, std::int64_t n, Addend<float> add, float* c, std::int64_t ldc) {
   for (std::int64_t row = 0; row < m; ++row) {
@@ -394,19 +391,20 @@ void put(std::int64_t m, std::int64_t n, Addend<float> add, float* c, std::int64
   }
 }
 
+std::size_t bytes_of(std::int64_t floats) {
+  return static_cast<std::size_t>(floats) * sizeof(float);
+}
+
 }  // namespace
 
 void PackingBuffer::Free::operator()(float* block) const {
-  deallocate(block, bytes);
+  deallocate(block, bytes_of(count));
 }
 
 float* PackingBuffer::floats(std::int64_t count) {
-  if (count > size_) {
-    const auto bytes = static_cast<std::size_t>(count) * sizeof(float);
-    size_ = 0;
-    block_.reset();
-    block_ = {static_cast<float*>(allocate(bytes)), Free{bytes}};
-    size_ = count;
+  if (count > block_.get_deleter().count) {
+    block_ = {nullptr, Free{0}};
+    block_ = {static_cast<float*>(allocate(bytes_of(count))), Free{count}};
   }
   return block_.get();
 }

@@ -19,11 +19,10 @@ class PackingBuffer {
 
  private:
   struct Free {
-    std::size_t bytes;
+    std::int64_t count;
     void operator()(float* block) const;
   };
   std::unique_ptr<float, Free> block_{nullptr, Free{0}};
-  std::int64_t size_ = 0;
 };
 
 template <class T>

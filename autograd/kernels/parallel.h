@@ -2,7 +2,6 @@
 // Loops over threads. The chunks a loop is cut into depend on its size alone, so that every result
 // is the same in every bit whatever the number of threads.
 
-#include <algorithm>
 #include <cstdint>
 
 namespace attune {
@@ -13,12 +12,6 @@ namespace attune {
 // begun.
 void set_num_threads(int count);
 int num_threads();
-
-// The size of `count` cut into equal parts, as few as can be with none above `most`.
-inline std::int64_t equal_part(std::int64_t count, std::int64_t most) {
-  const std::int64_t parts = std::max<std::int64_t>(1, (count + most - 1) / most);
-  return (count + parts - 1) / parts;
-}
 
 namespace detail {
 

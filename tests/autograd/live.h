@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "autograd/storage.h"
+#include "autograd/allocator.h"
 
 namespace attune::testing {
 

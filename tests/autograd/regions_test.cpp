@@ -73,16 +73,14 @@ TEST_CASE("blocks of random sizes do not overlap, and leave nothing behind") {
 TEST_CASE("free neighbours become one, on both sides") {
   for (const auto& order : {std::vector{0, 1, 2}, {2, 1, 0}, {0, 2, 1}, {1, 0, 2}}) {
     Regions regions;
+    constexpr std::size_t third = 8 * megabyte / 3 / 64 * 64;
     std::vector<void*> thirds;
-    for (int i = 0; i < 3; ++i) thirds.push_back(regions.allocate(8 * megabyte / 3 / 64 * 64));
+    for (int i = 0; i < 3; ++i) thirds.push_back(regions.allocate(third));
     const std::size_t held = regions.free_bytes();
-    for (const int i : order)
-      regions.deallocate(thirds[static_cast<std::size_t>(i)], 8 * megabyte / 3 / 64 * 64);
+    for (const int i : order) regions.deallocate(thirds[static_cast<std::size_t>(i)], third);
     CHECK(regions.free_bytes() > held);
     CHECK(regions.allocate(8 * megabyte) == thirds[0]);
     CHECK(regions.free_bytes() == 0);
-    regions.deallocate(thirds[0], 8 * megabyte);
-    regions.release();
   }
 }
 

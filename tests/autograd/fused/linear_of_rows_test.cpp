@@ -3,9 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include "autograd/allocator.h"
 #include "autograd/ops.h"
 #include "autograd/random.h"
-#include "autograd/storage.h"
 #include "tests/difference.h"
 
 using namespace attune;
