@@ -51,10 +51,12 @@ template <int lanes>
 }
 
 // What a tile fetches while it runs, a cache line at each step of k: memory that the processor does
-// not foresee to be needed.
+// not foresee to be needed. The next line is `step` on, and after every numbers_a_line of them
+// `turn` farther still.
 struct Lines {
   const float* line;
   std::int64_t step;
+  std::int64_t turn = 0;
 };
 
 struct Tile {
@@ -99,23 +101,33 @@ template <int lanes, int width, int vectors, int rows, bool transposed_a>
   if (tile.fetch_c) fetch_c<lanes, vectors, rows>(tile);
   V sums[std::size_t{rows}][std::size_t{vectors}] = {};
   const float* panel = tile.panel;
+  // Counting rows from two of them leaves registers for the addresses of all.
+  constexpr int half = transposed_a ? rows : (rows + 1) / 2;
+  const float *a = tile.a, *lower = tile.a + half * tile.lda;
   Lines soon = tile.soon, later = tile.later;
+  for (std::int64_t left = tile.k; left > 0; left -= numbers_a_line, later.line += later.turn) {
 #pragma GCC unroll 2
-  for (std::int64_t p = 0; p < tile.k; ++p, panel += width) {
-    V b[std::size_t{vectors}];
+    for (std::int64_t p = std::min(left, numbers_a_line); p > 0; --p) {
+      V b[std::size_t{vectors}];
 #pragma GCC unroll 4
-    for (int j = 0; j < vectors; ++j) load<lanes>(b[j], panel + j * lanes);
-    if constexpr (transposed_a) {
-      __builtin_prefetch(soon.line, 0, to_first_cache);
-      soon.line += soon.step;
-    }
-    __builtin_prefetch(later.line, 0, to_second_cache);
-    later.line += later.step;
+      for (int j = 0; j < vectors; ++j) load<lanes>(b[j], panel + j * lanes);
+      if constexpr (transposed_a) {
+        __builtin_prefetch(soon.line, 0, to_first_cache);
+        soon.line += soon.step;
+      }
+      __builtin_prefetch(later.line, 0, to_second_cache);
+      later.line += later.step;
 #pragma GCC unroll 8
-    for (int i = 0; i < rows; ++i) {
-      const float a = tile.a[transposed_a ? p * tile.lda + i : i * tile.lda + p];
+      for (int i = 0; i < rows; ++i) {
+        const float x = transposed_a ? a[i]
+                        : i < half   ? a[i * tile.lda]
+                                     : lower[(i - half) * tile.lda];
 #pragma GCC unroll 4
-      for (int j = 0; j < vectors; ++j) sums[i][j] += a * b[j];
+        for (int j = 0; j < vectors; ++j) sums[i][j] += x * b[j];
+      }
+      panel += width;
+      a += transposed_a ? tile.lda : 1;
+      ++lower;
     }
   }
   const bool whole = tile.columns == vectors * lanes;
@@ -191,11 +203,20 @@ struct Product {
 template <int lanes, int vectors, int rows>
 struct ProductLoop {
   static constexpr int columns = lanes * vectors;
-  static constexpr int tile_rows = rows;
+
+  // How many of the `left` columns are the next panel's. The last two share theirs: a tile of one
+  // vector runs at half the speed of one of two.
+  static std::int64_t next_columns(std::int64_t left) {
+    if (left <= columns || left > 2 * columns) return std::min<std::int64_t>(left, columns);
+    const std::int64_t vectors_left = (left + lanes - 1) / lanes;
+    return (vectors_left + 1) / 2 * lanes;
+  }
 
   static void run(const Product* x) {
-    for (std::int64_t first = 0; first < x->n; first += columns) {
-      const float* const panel = x->panels + first / columns * x->panel_size;
+    const float* panel = x->panels;
+    std::int64_t width = 0;
+    for (std::int64_t first = 0; first < x->n; first += width, panel += x->panel_size) {
+      width = next_columns(x->n - first);
       for (std::int64_t row = 0; row < x->m; row += rows) {
         Tile tile{x->a + row * (x->transposed_a ? 1 : x->lda),
                   x->lda,
@@ -205,7 +226,7 @@ struct ProductLoop {
                   x->c + row * x->ldc + first,
                   x->ldc,
                   std::min<std::int64_t>(rows, x->m - row),
-                  std::min<std::int64_t>(columns, x->n - first),
+                  width,
                   x->fetch_c,
                   {x->a + row + ahead * x->lda, x->lda},
                   later(*x, panel, first, row)};
@@ -223,16 +244,18 @@ struct ProductLoop {
     }
   }
 
-  // The first panel's tiles bring a transposed a into the cache, where its columns lie far apart:
-  // each fetches the lines after its own. And each of the tiles that read a panel of a large matrix
-  // fetches its share of the next one.
+  // Each of the tiles that read a panel of a large matrix fetches its share of the next one. Else
+  // the first panel's tiles bring a into the cache: each fetches the rows after its own, or the
+  // lines after its own where a is transposed.
   static Lines later(const Product& x, const float* panel, std::int64_t first, std::int64_t row) {
-    const Lines none{panel, 0};
-    if (x.transposed_a) return first == 0 ? Lines{x.a + row + numbers_a_line, x.lda} : none;
-    if (!x.fetch_panels || first + columns >= x.n) return none;
-    const std::int64_t tile = row / rows, tiles = (x.m + rows - 1) / rows;
-    const std::int64_t step = std::min<std::int64_t>(numbers_a_line, columns / tiles);
-    return {panel + x.panel_size + tile * step * x.k, step};
+    if (x.fetch_panels && first + columns < x.n) {
+      const std::int64_t tile = row / rows, tiles = (x.m + rows - 1) / rows;
+      const std::int64_t step = std::min<std::int64_t>(numbers_a_line, columns / tiles);
+      return {panel + x.panel_size + tile * step * x.k, step};
+    }
+    if (first > 0) return {panel, 0};
+    if (x.transposed_a) return {x.a + row + numbers_a_line, x.lda};
+    return {x.a + (row + rows) * x.lda, x.lda, numbers_a_line * (1 - x.lda)};
   }
 };
 using Avx512Product = ProductLoop<16, 3, 8>;
@@ -255,6 +278,9 @@ decltype(auto) with_loop(const F& f) {
 
 std::int64_t tile_columns() {
   return with_loop([](auto loop) { return std::int64_t{loop.columns}; });
+}
+std::int64_t next_columns(std::int64_t left) {
+  return with_loop([&](auto loop) { return loop.next_columns(left); });
 }
 
 void run_product(const Product& product) {
@@ -371,13 +397,23 @@ void pack_panel(const Panel& panel) {
 // b [k, n] in panels of so many columns as one tile has, each [k, columns] without gaps.
 void pack_columns(std::int64_t k, std::int64_t n, Matrix<float> b, float* out) {
   const std::int64_t columns = tile_columns();
-  for (std::int64_t first = 0; first < n; first += columns, out += k * columns) {
-    pack_panel({out,
-                k,
-                columns,
-                std::min(columns, n - first),
-                {b.data + first * b.column, b.row, b.column}});
+  std::int64_t width = 0;
+  for (std::int64_t first = 0; first < n; first += width, out += k * columns) {
+    width = next_columns(n - first);
+    pack_panel({out, k, columns, width, {b.data + first * b.column, b.row, b.column}});
   }
+}
+
+// The number of panels of n columns, and where one of them begins.
+std::int64_t panels_of(std::int64_t n) {
+  return (n + tile_columns() - 1) / tile_columns();
+}
+std::int64_t panel_begin(std::int64_t panel, std::int64_t n) {
+  const std::int64_t columns = tile_columns(), last = panels_of(n) - 1;
+  if (panel > last) return n;
+  if (panel < last || panel == 0) return panel * columns;
+  const std::int64_t before = (last - 1) * columns;
+  return before + next_columns(n - before);
 }
 
 // c = add, for products without a term.
@@ -412,25 +448,28 @@ float* PackingBuffer::floats(std::int64_t count) {
 template <>
 PackedMatrix<float>::PackedMatrix(std::int64_t k, std::int64_t n, Matrix<float> b)
     : k_(k), n_(n), b_(b) {
-  const std::int64_t columns = tile_columns();
-  float* const panels = panels_.floats(round_up(n, columns) * k);
-  const std::int64_t at_once = std::max<std::int64_t>(1, least_to_pack / (k * columns + 1));
-  parallel_for(n, at_once * columns, [&](std::int64_t first, std::int64_t last) {
-    pack_columns(k, last - first, {b.data + first * b.column, b.row, b.column}, panels + first * k);
+  const std::int64_t size = k * tile_columns();
+  float* const panels = panels_.floats(panels_of(n) * size);
+  const std::int64_t at_once = std::max<std::int64_t>(1, least_to_pack / (size + 1));
+  parallel_for(panels_of(n), at_once, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t first = panel_begin(begin, n), last = panel_begin(end, n);
+    pack_columns(k, last - first, {b.data + first * b.column, b.row, b.column},
+                 panels + begin * size);
   });
   packed_ = panels;
 }
 
 template <>
-void PackedMatrix<float>::multiply_columns(std::int64_t first, std::int64_t last, std::int64_t m,
-                                           const float* a, std::int64_t lda, Addend<float> add,
-                                           float* c, std::int64_t ldc) const {
+void PackedMatrix<float>::multiply_panels(std::int64_t begin, std::int64_t end, std::int64_t m,
+                                          const float* a, std::int64_t lda, Addend<float> add,
+                                          float* c, std::int64_t ldc) const {
+  const std::int64_t first = panel_begin(begin, n_), last = panel_begin(end, n_);
   if (k_ == 0) return put(m, last - first, part_of(add, 0, first), c + first, ldc);
   const std::int64_t columns = tile_columns(), step = equal_part(k_, most_of_k);
   for (std::int64_t p = 0; p < k_; p += step) {
     run_product({m, last - first, std::min(step, k_ - p), a + p, lda, false,
                  p > 0 ? Addend<float>{c + first, ldc} : part_of(add, 0, first), c + first, ldc,
-                 packed_ + first * k_ + p * columns, k_ * columns, false,
+                 packed_ + (begin * k_ + p) * columns, k_ * columns, false,
                  k_ * n_ > largest_b_cached});
   }
 }
@@ -438,7 +477,7 @@ void PackedMatrix<float>::multiply_columns(std::int64_t first, std::int64_t last
 template <>
 void PackedMatrix<float>::multiply(std::int64_t m, const float* a, std::int64_t lda,
                                    Addend<float> add, float* c, std::int64_t ldc) const {
-  multiply_columns(0, n_, m, a, lda, add, c, ldc);
+  multiply_panels(0, panels_of(n_), m, a, lda, add, c, ldc);
 }
 
 template <>
@@ -446,9 +485,9 @@ void PackedMatrix<float>::multiply_in_parallel(std::int64_t m, const float* a, s
                                                Addend<float> add, float* c,
                                                std::int64_t ldc) const {
   const std::int64_t work_of_panel = std::max<std::int64_t>(1, m * k_ * tile_columns());
-  const std::int64_t panels = (least_work_a_thread + work_of_panel - 1) / work_of_panel;
-  parallel_for(n_, panels * tile_columns(), [&](std::int64_t first, std::int64_t last) {
-    multiply_columns(first, last, m, a, lda, add, c, ldc);
+  const std::int64_t at_once = (least_work_a_thread + work_of_panel - 1) / work_of_panel;
+  parallel_for(panels_of(n_), at_once, [&](std::int64_t begin, std::int64_t end) {
+    multiply_panels(begin, end, m, a, lda, add, c, ldc);
   });
 }
 

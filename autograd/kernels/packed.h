@@ -40,9 +40,9 @@ class PackedMatrix {
                             std::int64_t ldc) const;
 
  private:
-  // The columns from `first`, where a panel begins, to `last`.
-  void multiply_columns(std::int64_t first, std::int64_t last, std::int64_t m, const T* a,
-                        std::int64_t lda, Addend<T> add, T* c, std::int64_t ldc) const;
+  // The columns of the panels from `begin` to `end`.
+  void multiply_panels(std::int64_t begin, std::int64_t end, std::int64_t m, const T* a,
+                       std::int64_t lda, Addend<T> add, T* c, std::int64_t ldc) const;
 
   std::int64_t k_, n_;
   Matrix<T> b_;

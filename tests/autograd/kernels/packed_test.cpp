@@ -59,7 +59,7 @@ void check_product(std::int64_t m, std::int64_t k, std::int64_t n, bool transpos
 
 TEST_CASE("a packed product is BLAS's") {
   for (const std::int64_t m : {0, 1, 3, 7, 8, 9, 32, 33}) {
-    for (const std::int64_t n : {1, 15, 16, 17, 47, 48, 49, 96, 100}) {
+    for (const std::int64_t n : {1, 15, 16, 17, 47, 48, 49, 64, 65, 96, 100, 112}) {
       for (const std::int64_t k : {1, 5, 64}) {
         for (const bool transposed : {false, true}) {
           for (const Adds adds : addends) check_product<float>(m, k, n, transposed, adds, 1e-5);
@@ -76,7 +76,7 @@ TEST_CASE("a packed product is BLAS's") {
 TEST_CASE("packing on the way gives the same product, however the operands lie") {
   Generator generator(8);
   for (const std::int64_t m : {1, 7, 8, 95, 97, 200}) {
-    for (const std::int64_t n : {1, 16, 33, 48, 481}) {
+    for (const std::int64_t n : {1, 16, 33, 48, 64, 481, 544}) {
       for (const std::int64_t k : {1, 16, 17, 385}) {
         CAPTURE(m);
         CAPTURE(n);
@@ -122,19 +122,20 @@ TEST_CASE("any number of threads gives the same bits") {
                                 {1, 3000, 900},
                                 {2000, 17, 65},
                                 {77, 5000, 33},
-                                {5, 3000, 300}}) {
+                                {5, 3000, 300},
+                                {5, 4816, 200}}) {
     CAPTURE(m);
     const auto a = random_numbers<float>(m * k, generator);
     const auto b = random_numbers<float>(k * n, generator);
-    const PackedMatrix<float> packed(k, n, {b.data(), n, 1});
     std::vector<float> first(static_cast<std::size_t>(m * n)), kept = first;
+    PackedMatrix<float>(k, n, {b.data(), n, 1}).multiply(m, a.data(), k, {}, kept.data(), n);
     for (const int count : {1, 2, 3, 8}) {
       set_num_threads(count);
-      auto c = first, d = kept;
+      const PackedMatrix<float> packed(k, n, {b.data(), n, 1});
+      std::vector<float> c(first.size()), d = c;
       gemm<float>(m, n, k, {a.data(), k, 1}, {b.data(), n, 1}, {}, c.data(), n);
       packed.multiply_in_parallel(m, a.data(), k, {}, d.data(), n);
       if (count == 1) first = c;
-      if (count == 1) kept = d;
       CHECK(std::equal(c.begin(), c.end(), first.begin()));
       CHECK(std::equal(d.begin(), d.end(), kept.begin()));
     }
