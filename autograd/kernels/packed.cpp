@@ -322,36 +322,46 @@ template <int lanes, int distance>
   }
 }
 
-// One panel [k, columns] of b, of whose columns `real` exist; the others become zero.
+// One panel [k, width] of b, of whose columns `real` exist. The others become zero where they
+// share a vector with these; no tile reads the rest.
 struct Panel {
   float* out;
-  std::int64_t k, columns, real;
+  std::int64_t k, real;
   Matrix<float> b;
 };
 
 template <int lanes, int width>
 struct PackPanel {
   static void run(const Panel* x) {
-    if (x->b.column == 1 && x->real == width) return copy_rows(*x);
-    std::int64_t done = 0;
-    if (x->b.row == 1) {
-      for (; done + lanes <= x->real; done += lanes) pack_transposed(*x, done);
+    const std::int64_t whole = x->real / lanes * lanes;
+    if (x->b.column == 1) {
+      copy_vectors(*x, whole);
+    } else if (x->b.row == 1) {
+      for (std::int64_t j = 0; j < whole; j += lanes) pack_transposed(*x, j);
+    } else {
+      return copy_each(*x, 0);
     }
-    for (std::int64_t p = 0; p < x->k; ++p) {
-      const float* const row = x->b.data + p * x->b.row;
-      float* const out = x->out + p * x->columns;
-      if (x->b.column == 1) {
-        std::memcpy(out, row, static_cast<std::size_t>(x->real) * sizeof(float));
-      } else {
-        for (std::int64_t j = done; j < x->real; ++j) out[j] = row[j * x->b.column];
+    if (whole < x->real) copy_each(*x, whole);
+  }
+
+  static void copy_vectors(const Panel& x, std::int64_t whole) {
+    for (std::int64_t p = 0; p < x.k; ++p) {
+      for (std::int64_t j = 0; j < whole; j += lanes) {
+        Vector<lanes> vector;
+        load<lanes>(vector, x.b.data + p * x.b.row + j);
+        put_down<lanes>(vector, x.out + p * width + j);
       }
-      std::fill(out + x->real, out + x->columns, 0.0F);
     }
   }
 
-  static void copy_rows(const Panel& x) {
+  // The columns from `first` on, one number at a time.
+  static void copy_each(const Panel& x, std::int64_t first) {
+    const std::int64_t read = round_up(x.real, lanes);
     for (std::int64_t p = 0; p < x.k; ++p) {
-      std::memcpy(x.out + p * width, x.b.data + p * x.b.row, width * sizeof(float));
+      const float* const row = x.b.data + p * x.b.row;
+      float* const out = x.out + p * width;
+      for (std::int64_t j = first; j < x.real; ++j) out[j] = row[j * x.b.column];
+      std::fill(out + x.real, out + read, 0.0F);
     }
   }
 
@@ -369,12 +379,12 @@ struct PackPanel {
       transpose_square<lanes, lanes / 2>(rows);
 #pragma GCC unroll 16
       for (int i = 0; i < lanes; ++i) {
-        put_down<lanes>(rows[i], x.out + (p + i) * x.columns + first);
+        put_down<lanes>(rows[i], x.out + (p + i) * width + first);
       }
     }
     for (; p < x.k; ++p) {
       for (int i = 0; i < lanes; ++i) {
-        x.out[p * x.columns + first + i] = columns[i * x.b.column + p];
+        x.out[p * width + first + i] = columns[i * x.b.column + p];
       }
     }
   }
@@ -400,7 +410,7 @@ void pack_columns(std::int64_t k, std::int64_t n, Matrix<float> b, float* out) {
   std::int64_t width = 0;
   for (std::int64_t first = 0; first < n; first += width, out += k * columns) {
     width = next_columns(n - first);
-    pack_panel({out, k, columns, width, {b.data + first * b.column, b.row, b.column}});
+    pack_panel({out, k, width, {b.data + first * b.column, b.row, b.column}});
   }
 }
 
