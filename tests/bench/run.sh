@@ -69,7 +69,8 @@ for config in $configs; do
 done
 echo
 
-# Medians over the rounds, their spread, and attune's over each peer's.
+# Medians over the rounds, their spread, and attune's over each peer's; then the median of the rounds' own ratios,
+# which a machine that is slower for some rounds disturbs less.
 awk -F'[:,]' '
   function field(name,  i) {
     for (i = 1; i < NF; ++i) if ($i ~ "\"" name "\"") return $(i + 1)
@@ -82,6 +83,16 @@ awk -F'[:,]' '
       }
     return n
   }
+  function median_of(list,  n, v) {
+    n = sorted(list, v)
+    return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
+  }
+  function ratios(ours, theirs,  n, i, a, b, result) {
+    n = split(ours, a, " ")
+    split(theirs, b, " ")
+    for (i = 1; i <= n; ++i) result = result " " a[i] / b[i]
+    return result
+  }
   {
     peer = field("peer"); gsub(/["{]/, "", peer)
     bench = field("bench"); gsub(/"/, "", bench)
@@ -93,15 +104,15 @@ awk -F'[:,]' '
     if (memory + 0 > peak[key, peer] + 0) peak[key, peer] = memory
   }
   END {
-    printf "%-16s %7s  %-18s %12s %19s %9s %7s\n", "bench", "threads", "peer", "a second", "spread", "peak MiB", "ratio"
+    printf "%-16s %7s  %-18s %12s %19s %9s %7s %9s\n", "bench", "threads", "peer", "a second", "spread", "peak MiB", "ratio", "by round"
     for (k = 1; k <= keys; ++k) {
       split(order[k], part, " ")
       for (p = 1; p <= count; ++p) {
         if (!((order[k], names[p]) in list)) continue
         n = sorted(list[order[k], names[p]], v)
-        median = n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
+        median = median_of(list[order[k], names[p]])
         if (p == 1) ours = median
-        printf "%-16s %7s  %-18s %12.5g %9.4g-%-9.4g %9.0f %6.2fx\n", part[1], part[2], names[p], median, v[1], v[n], peak[order[k], names[p]], ours / median
+        printf "%-16s %7s  %-18s %12.5g %9.4g-%-9.4g %9.0f %6.2fx %8.2fx\n", part[1], part[2], names[p], median, v[1], v[n], peak[order[k], names[p]], ours / median, median_of(ratios(list[order[k], names[1]], list[order[k], names[p]]))
       }
     }
   }' "$lines"
