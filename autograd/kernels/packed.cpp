@@ -208,8 +208,7 @@ struct ProductLoop {
   // vector runs at half the speed of one of two.
   static std::int64_t next_columns(std::int64_t left) {
     if (left <= columns || left > 2 * columns) return std::min<std::int64_t>(left, columns);
-    const std::int64_t vectors_left = (left + lanes - 1) / lanes;
-    return (vectors_left + 1) / 2 * lanes;
+    return round_up((left + 1) / 2, lanes);
   }
 
   static void run(const Product* x) {

@@ -83,9 +83,8 @@ awk -F'[:,]' '
       }
     return n
   }
-  function median_of(list,  n, v) {
-    n = sorted(list, v)
-    return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
+  function middle(values, n) {
+    return n % 2 ? values[(n + 1) / 2] : (values[n / 2] + values[n / 2 + 1]) / 2
   }
   function ratios(ours, theirs,  n, i, a, b, result) {
     n = split(ours, a, " ")
@@ -110,9 +109,10 @@ awk -F'[:,]' '
       for (p = 1; p <= count; ++p) {
         if (!((order[k], names[p]) in list)) continue
         n = sorted(list[order[k], names[p]], v)
-        median = median_of(list[order[k], names[p]])
+        median = middle(v, n)
         if (p == 1) ours = median
-        printf "%-16s %7s  %-18s %12.5g %9.4g-%-9.4g %9.0f %6.2fx %8.2fx\n", part[1], part[2], names[p], median, v[1], v[n], peak[order[k], names[p]], ours / median, median_of(ratios(list[order[k], names[1]], list[order[k], names[p]]))
+        rounds = sorted(ratios(list[order[k], names[1]], list[order[k], names[p]]), r)
+        printf "%-16s %7s  %-18s %12.5g %9.4g-%-9.4g %9.0f %6.2fx %8.2fx\n", part[1], part[2], names[p], median, v[1], v[n], peak[order[k], names[p]], ours / median, middle(r, rounds)
       }
     }
   }' "$lines"
