@@ -37,7 +37,7 @@ template <class T>
 std::shared_ptr<const PackedMatrix<T>> packed(const Tensor& matrix);
 
 // The same for a float32 matrix that is asked for a second time without having changed; null the
-// first time, and where something is recorded: to multiply by it once, packing does not pay.
+// first time, and where something is recorded: what is multiplied by once is not worth keeping.
 std::shared_ptr<const PackedMatrix<float>> packed_if_reused(const Tensor& matrix);
 
 }  // namespace attune

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "autograd/kernels/gemm.h"
+#include "autograd/kernels/packed.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/op.h"
 #include "autograd/packing.h"
@@ -48,17 +49,21 @@ std::vector<std::int64_t> offsets(const Tensor& x, const Shape& batch) {
   return result;
 }
 
-// A product of few rows costs less than packing its right operand, and so is worth doing only with
-// one that is kept. False where there is none.
+// A product of few rows costs less than packing its right operand, and is worth doing so only with
+// one that is kept. What is not kept yet is packed all the same where it may be kept the next time:
+// the bits of a product must not depend on how often its matrix was multiplied by before. False
+// where BLAS is to do it.
 bool multiply_packed(const Tensor& a, const Tensor& b, Addend<float> add, const Tensor& c) {
-  if (a.size(0) > most_rows_to_pack || a.size(0) == 0 || b.numel() < least_elements_to_pack) {
-    return false;
+  const std::int64_t rows = a.size(0);
+  if (rows > most_rows_to_pack || rows == 0 || b.numel() < least_elements_to_pack) return false;
+  if (grad_enabled() || (a.strides()[1] != 1 && a.size(1) > 1)) return false;
+  if (const auto kept = packed_if_reused(b)) {
+    kept->multiply_in_parallel(rows, a.raw<float>(), a.strides()[0], add, c.raw<float>(),
+                               c.size(1));
+  } else {
+    packed_gemm(rows, b.size(1), b.size(0), matrix<float>(a, 0), matrix<float>(b, 0), add,
+                c.raw<float>(), c.size(1));
   }
-  if (a.strides()[1] != 1 && a.size(1) > 1) return false;
-  const auto kept = packed_if_reused(b);
-  if (!kept) return false;
-  kept->multiply_in_parallel(a.size(0), a.raw<float>(), a.strides()[0], add, c.raw<float>(),
-                             c.size(1));
   return true;
 }
 

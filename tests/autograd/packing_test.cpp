@@ -46,3 +46,16 @@ TEST_CASE("products and layers see every change of their weights") {
     weight.add_(randn({40, 50}));
   }
 }
+
+TEST_CASE("a product has the same bits when its matrix is first multiplied by and ever after") {
+  manual_seed(224);
+  const NoGrad no_grad;
+  for (const std::int64_t rows : {1, 3, 40, 128, 129}) {
+    CAPTURE(rows);
+    const Tensor x = randn({rows, 600}), weight = randn({70, 600}), bias = randn({70});
+    const std::vector<float> first = linear(x, weight, bias).to_vector<float>();
+    for (int again = 0; again < 3; ++again) {
+      CHECK(linear(x, weight, bias).to_vector<float>() == first);
+    }
+  }
+}
