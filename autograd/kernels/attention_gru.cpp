@@ -66,22 +66,27 @@ struct LookForward {
                   T* __restrict context) {
     const std::int64_t a = look->attention, d = look->features;
     const T* __restrict const v = look->v;
-    T highest = -std::numeric_limits<T>::infinity();
+    constexpr T nowhere = -std::numeric_limits<T>::infinity();
+    T highest = nowhere;
+    bool looks = false;
     for (std::int64_t j = 0; j < look->source; ++j) {
+      weights[j] = nowhere;
       if (look->mask && look->mask[j]) continue;
+      looks = true;
       const T* __restrict const k = look->keys + j * a;
       weights[j] = sum_of<T>(a, [=](std::int64_t i) { return v[i] * Of::hidden(q[i], k[i]); });
       highest = std::max(highest, weights[j]);
     }
-    T total = 0;
-    for (std::int64_t j = 0; j < look->source; ++j) {
-      weights[j] = look->mask && look->mask[j] ? T{0} : exp(weights[j] - highest);
-      total += weights[j];
-    }
     std::fill_n(context, d, T{0});
+    if (!looks) {
+      std::fill_n(weights, look->source, T{0});
+      return;
+    }
+    for (std::int64_t j = 0; j < look->source; ++j) weights[j] = exp(weights[j] - highest);
+    const T one = 1 / sum_of<T>(look->source, [=](std::int64_t j) { return weights[j]; });
+    for (std::int64_t j = 0; j < look->source; ++j) weights[j] *= one;
     for (std::int64_t j = 0; j < look->source; ++j) {
       if (weights[j] == 0) continue;
-      weights[j] /= total;
       const T weight = weights[j];
       const T* __restrict const value = look->values + j * d;
       for (std::int64_t i = 0; i < d; ++i) context[i] += weight * value[i];

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "autograd/kernels/isa.h"
+#include "autograd/kernels/lanes.h"
 #include "autograd/kernels/parallel.h"
 
 namespace attune {
@@ -46,11 +47,7 @@ struct ReduceRow {
       for (i = lanes; i + lanes <= n; i += lanes) {
         for (std::int64_t l = 0; l < lanes; ++l) partial[l] = Op::combine(partial[l], in[i + l]);
       }
-      for (std::int64_t half = lanes / 2; half > 0; half /= 2) {
-        for (std::int64_t l = 0; l < half; ++l)
-          partial[l] = Op::combine(partial[l], partial[l + half]);
-      }
-      result = partial[0];
+      result = fold<lanes>(partial, [](T a, T b) { return Op::combine(a, b); });
     } else {
       result = in[i++];
     }

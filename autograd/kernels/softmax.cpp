@@ -11,28 +11,11 @@ namespace attune {
 namespace {
 
 constexpr std::int64_t grain = 8 * 1024;
-constexpr std::int64_t lanes = 16;
-
-template <class T>
-T largest(const T* in, std::int64_t n) {
-  T partial[lanes];
-  std::fill_n(partial, lanes, in[0]);
-  std::int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    for (std::int64_t l = 0; l < lanes; ++l) {
-      partial[l] = in[i + l] > partial[l] ? in[i + l] : partial[l];
-    }
-  }
-  T result = in[0];
-  for (std::int64_t l = 0; l < lanes; ++l) result = std::max(result, partial[l]);
-  for (; i < n; ++i) result = std::max(result, in[i]);
-  return result;
-}
 
 template <class T>
 struct SoftmaxRow {
   static void run(T* __restrict out, const T* __restrict in, std::int64_t n) {
-    const T max = largest(in, n);
+    const T max = largest_of(in, n);
     for (std::int64_t i = 0; i < n; ++i) out[i] = exp(in[i] - max);
     const T scale = 1 / sum_of<T>(n, [out](std::int64_t i) { return out[i]; });
     for (std::int64_t i = 0; i < n; ++i) out[i] *= scale;
@@ -49,7 +32,7 @@ struct LogSumExp {
 // A row that is all -inf has no finite maximum to subtract: its log_sum is no number.
 template <class T>
 LogSumExp<T> logsumexp_of(const T* in, std::int64_t n) {
-  const T max = largest(in, n);
+  const T max = largest_of(in, n);
   return {max, log(sum_of<T>(n, [in, max](std::int64_t i) { return exp(in[i] - max); }))};
 }
 
@@ -64,7 +47,7 @@ struct LogSoftmaxRow {
 // The first place of `value`, which is looked for in whole vectors at a time.
 template <class T>
 std::int64_t place_of(T value, const T* in, std::int64_t n) {
-  constexpr std::int64_t block = 4 * lanes;
+  constexpr std::int64_t block = 64;
   std::int64_t begin = 0;
   for (; begin + block <= n; begin += block) {
     int hits = 0;
@@ -114,7 +97,7 @@ template <class T>
 struct CrossEntropyGradientRow {
   static void run(T* loss, T* __restrict row, T g, std::int64_t n, std::int64_t target,
                   T smoothing) {
-    const T max = largest(row, n);
+    const T max = largest_of(row, n);
     const T uniform = smoothing / static_cast<T>(n);
     *loss = (1 - smoothing) * (max - row[target]);
     if (smoothing != 0) {
