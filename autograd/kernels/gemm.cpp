@@ -6,6 +6,7 @@
 
 #include "autograd/kernels/packed.h"
 #include "autograd/kernels/parallel.h"
+#include "autograd/kernels/rounding.h"
 #include "autograd/kernels/subnormals.h"
 
 namespace attune {
@@ -16,6 +17,9 @@ constexpr std::int64_t least_work = 1 << 20;
 // Products are cut at multiples of this, so that every element is computed by the same instructions
 // wherever the cuts are: in equal bits, whatever the number of threads.
 constexpr std::int64_t cut_at = 16;
+// Packed matrices of fewer rows than columns are cut into pieces of at most so many columns, for
+// whichever thread is free; larger others share their packing, which costs the threads a few waits.
+constexpr std::int64_t most_packed_columns = 960;
 constexpr std::int64_t most_pieces_of_row = 8;
 
 // attune runs threads of its own above single-threaded BLAS calls: two pools would fight for the
@@ -124,10 +128,18 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T>
   const std::int64_t most =
       std::max<std::int64_t>(1, std::min(m * n * k / least_work, side / cut_at));
   const bool packed = better_packed(m, n, k);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (packed && by_rows && worth_sharing(m, n, k)) {
+      return packed_gemm_in_parallel(m, n, k, a, b, add, c, ldc);
+    }
+  }
+  const std::int64_t threads = num_threads();
+  const std::int64_t wanted =
+      packed && !by_rows ? round_up((n + most_packed_columns - 1) / most_packed_columns, threads)
+                         : threads;
   // A product with one row packs nothing, and BLAS adds its elements up in an order that depends on
   // the piece: there the sizes alone decide.
-  const std::int64_t pieces =
-      std::min<std::int64_t>(m == 1 ? most_pieces_of_row : num_threads(), most);
+  const std::int64_t pieces = std::min<std::int64_t>(m == 1 ? most_pieces_of_row : wanted, most);
   const auto cut = [=](std::int64_t i) {
     return i == pieces ? side : side * i / pieces / cut_at * cut_at;
   };

@@ -35,7 +35,7 @@ T sum_of(std::int64_t n, F f) {
   return result;
 }
 
-// The largest of n numbers, at least one. Of fewer lanes GCC makes a branch each.
+// The largest of n numbers, at least one. GCC takes fewer lanes one by one.
 template <class T>
 T largest_of(const T* x, std::int64_t n) {
   constexpr std::int64_t lanes = 32;

@@ -182,3 +182,36 @@ TEST_CASE("products take subnormal numbers for zero, and nothing else does after
   CHECK(subnormal * b[0] > 0);
 }
 #endif
+
+TEST_CASE("threads that share a packing compute the bits of one thread") {
+  Generator generator(238);
+  const std::vector<float> x = random_numbers<float>(600 * 1000, generator);
+  const std::vector<float> y = random_numbers<float>(600 * 1000, generator);
+  const int threads = num_threads();
+  for (const std::int64_t m : {1, 7, 300}) {
+    for (const std::int64_t n : {5, 480, 1000}) {
+      for (const std::int64_t k : {1, 200, 600}) {
+        for (const bool transposed : {false, true}) {
+          CAPTURE(m);
+          CAPTURE(n);
+          CAPTURE(k);
+          CAPTURE(transposed);
+          const Matrix<float> a =
+              transposed ? Matrix<float>{x.data(), 1, m} : Matrix<float>{x.data(), k, 1};
+          const Matrix<float> b =
+              transposed ? Matrix<float>{y.data(), 1, k} : Matrix<float>{y.data(), n, 1};
+          const auto size = static_cast<std::size_t>(m * n);
+          std::vector<float> expected(size), found(size);
+          packed_gemm(m, n, k, a, b, {x.data(), 0}, expected.data(), n);
+          for (const int count : {1, 2, 3, 8}) {
+            set_num_threads(count);
+            std::fill(found.begin(), found.end(), 0.0F);
+            packed_gemm_in_parallel(m, n, k, a, b, {x.data(), 0}, found.data(), n);
+            CHECK(found == expected);
+          }
+          set_num_threads(threads);
+        }
+      }
+    }
+  }
+}
