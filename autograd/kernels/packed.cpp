@@ -40,7 +40,7 @@ constexpr int to_first_cache = 3;
 constexpr std::int64_t least_to_pack = 1 << 14;
 constexpr std::int64_t least_work_a_thread = 1 << 18;
 // The multiplications of a thread that are worth waiting for a block.
-constexpr std::int64_t least_work_a_block = 1 << 24;
+constexpr std::int64_t least_work_a_block = 1 << 25;
 // What the rows of a unit are a multiple of.
 constexpr std::int64_t least_rows = 8;
 
