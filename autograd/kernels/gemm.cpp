@@ -121,8 +121,8 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T>
     for (std::int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, T{0});
     return;
   }
-  // Cut along the longer side of c, in a piece for each thread and no more: a piece packs its
-  // operands anew.
+  // Cut along the longer side of c, in a piece for each thread and, but for packed columns, no more:
+  // a piece packs its operands anew.
   const bool by_rows = m >= n;
   const std::int64_t side = by_rows ? m : n;
   const std::int64_t most =
@@ -135,8 +135,9 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T>
   }
   const std::int64_t threads = num_threads();
   const std::int64_t wanted =
-      packed && !by_rows ? round_up((n + most_packed_columns - 1) / most_packed_columns, threads)
-                         : threads;
+      packed && !by_rows && threads > 1
+          ? round_up((n + most_packed_columns - 1) / most_packed_columns, threads)
+          : threads;
   // A product with one row packs nothing, and BLAS adds its elements up in an order that depends on
   // the piece: there the sizes alone decide.
   const std::int64_t pieces = std::min<std::int64_t>(m == 1 ? most_pieces_of_row : wanted, most);

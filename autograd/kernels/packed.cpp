@@ -647,6 +647,7 @@ Product product_of(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float>
 }
 
 void multiply_by_blocks(const Product& all, Matrix<float> b, std::int64_t threads) {
+  if (all.m == 0 || all.n == 0) return;
   if (all.k == 0) return put(all.m, all.n, all.add, all.c, all.ldc);
   ByBlocks product(all, b, threads);
   parallel_for(threads, 1, [&](std::int64_t begin, std::int64_t end) {
