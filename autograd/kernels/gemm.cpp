@@ -121,8 +121,8 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T>
     for (std::int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, T{0});
     return;
   }
-  // Cut along the longer side of c, in a piece for each thread and, but for packed columns, no more:
-  // a piece packs its operands anew.
+  // Cut along the longer side of c, in a piece for each thread and, but for packed columns, no
+  // more: a piece packs its operands anew.
   const bool by_rows = m >= n;
   const std::int64_t side = by_rows ? m : n;
   const std::int64_t most =
