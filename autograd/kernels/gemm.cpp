@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "autograd/kernels/packed.h"
+#include "autograd/kernels/packed_gemm.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/kernels/rounding.h"
 #include "autograd/kernels/subnormals.h"

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "autograd/kernels/gemm.h"
-#include "autograd/kernels/packed.h"
+#include "autograd/kernels/packed_gemm.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/op.h"
 #include "autograd/packing.h"

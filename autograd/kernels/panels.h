@@ -1,0 +1,43 @@
+#pragma once
+// The order in which tiles (tiles.h) read the right operand of a product: in panels of so many
+// columns as one tile has, each [k, columns] without gaps.
+
+#include <cstdint>
+
+#include "autograd/kernels/gemm.h"
+
+namespace attune {
+
+// The numbers of a vector, the vectors of a row and the rows that fill the registers of an
+// instruction set.
+template <int lanes_of_vector, int vectors_of_row, int rows_of_tile>
+struct TileSize {
+  static constexpr int lanes = lanes_of_vector;
+  static constexpr int vectors = vectors_of_row;
+  static constexpr int rows = rows_of_tile;
+  static constexpr int columns = lanes * vectors;
+};
+using Avx512Tile = TileSize<16, 3, 8>;
+using Avx2Tile = TileSize<8, 2, 6>;
+using BaselineTile = TileSize<4, 2, 4>;
+
+// How many of the `left` columns are the next panel's. The last two share theirs: a tile of one
+// vector runs at half the speed of one of two.
+template <class Size>
+constexpr std::int64_t next_columns_of(std::int64_t left) {
+  if (left <= Size::columns || left > 2 * Size::columns) {
+    return left < Size::columns ? left : Size::columns;
+  }
+  return ((left + 1) / 2 + Size::lanes - 1) / Size::lanes * Size::lanes;
+}
+
+// On this machine: the columns of a panel, the number of panels of n columns, and where one of them
+// begins.
+std::int64_t panel_columns();
+std::int64_t panels_of(std::int64_t n);
+std::int64_t panel_begin(std::int64_t panel, std::int64_t n);
+
+// Sets `out` to the panels of b [k, n].
+void pack_columns(std::int64_t k, std::int64_t n, Matrix<float> b, float* out);
+
+}  // namespace attune
