@@ -6,6 +6,7 @@
 
 #include "autograd/kernels/parallel.h"
 #include "autograd/op.h"
+#include "autograd/ops.h"
 
 namespace attune {
 namespace {
@@ -82,6 +83,51 @@ std::int64_t bytes_a_step(const Shape& shape, std::size_t leading, DType dtype) 
   return numel(with_leading(shape, leading, {})) * static_cast<std::int64_t>(item_size(dtype));
 }
 
+// Of each of the steps of `to`, the number of its row in a packing in the order of `from`. Error if
+// they do not hold the same steps.
+std::vector<std::int64_t> rows_in(const Steps& from, const Steps& to, Site site) {
+  const auto fits = [&](std::int64_t row) { return row >= 0; };
+  std::vector<std::int64_t> rows;
+  if (from.batch() == to.batch() && from.time() == to.time() && from.count() == to.count()) {
+    std::vector<std::int64_t> row_at(static_cast<std::size_t>(from.batch() * from.time()), -1);
+    for (const std::int64_t place : from.places()) {
+      row_at[static_cast<std::size_t>(place)] = static_cast<std::int64_t>(rows.size());
+      rows.push_back(place);
+    }
+    std::transform(to.places().begin(), to.places().end(), rows.begin(),
+                   [&](std::int64_t place) { return row_at[static_cast<std::size_t>(place)]; });
+    if (std::all_of(rows.begin(), rows.end(), fits)) return rows;
+  }
+  misuse("join", site,
+         fmt::format("a packing of {} steps of a batch {} and the order of {} steps of a batch {} "
+                     "do not hold the same steps",
+                     from.count(), to_string(Shape{from.batch(), from.time()}), to.count(),
+                     to_string(Shape{to.batch(), to.time()})),
+         "Make all Steps of the same lengths.");
+}
+
+// Sets the columns from `start` on of `joined` to the rows of a part.
+void put_columns(const Packed& part, const Steps& steps, std::int64_t start, const Tensor& joined,
+                 Site site) {
+  const Tensor& given = part.rows;
+  if (given.rank() != 2 || given.size(0) != part.steps.count()) {
+    misuse("join", site,
+           fmt::format("a packing {} does not hold the {} real steps of its batch",
+                       to_string(given.shape()), part.steps.count()),
+           "Make it [steps, features].");
+  }
+  const bool whole_rows = given.size(1) <= 1 || given.strides()[1] == 1;
+  const Tensor from = whole_rows ? given.detach() : given.detach().contiguous();
+  const std::vector<std::int64_t> row_of = rows_in(part.steps, steps, site);
+  const auto item = static_cast<std::int64_t>(item_size(given.dtype()));
+  copy_slabs(
+      steps.count(), from.size(1) * item,
+      [&](std::int64_t i) { return joined.bytes() + (i * joined.size(1) + start) * item; },
+      [&](std::int64_t i) {
+        return from.bytes() + row_of[static_cast<std::size_t>(i)] * from.strides()[0] * item;
+      });
+}
+
 }  // namespace
 
 Steps::Steps(std::int64_t batch, std::int64_t time, const Tensor& lengths, StepOrder order,
@@ -138,6 +184,32 @@ Tensor unpack(Operand rows, const Steps& steps) {
       [&](std::int64_t i) { return from.bytes() + i * slab; });
   return apply("unpack", {rows}, std::move(x),
                wrt(rows, [steps](const Tensor& g) { return pack(g, steps); }));
+}
+
+Tensor join(const std::vector<Packed>& parts, const Steps& steps, Site site) {
+  if (parts.empty()) misuse("join", site, "there is nothing to join");
+  std::vector<std::int64_t> starts{0};
+  std::vector<Steps> orders;
+  std::vector<Operand> rows;
+  for (const Packed& part : parts) {
+    starts.push_back(starts.back() + part.rows.size(-1));
+    orders.push_back(part.steps);
+    rows.emplace_back(part.rows, site);
+    detail::check_same_dtype("join", rows[0], rows.back());
+  }
+  Tensor joined = empty({steps.count(), starts.back()}, parts[0].rows.dtype());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    put_columns(parts[i], steps, starts[i], joined, site);
+  }
+  const auto rule = [starts, orders, steps](std::span<const Tensor> g, const Needs& needs) {
+    std::vector<Tensor> gradients(needs.size());
+    for (std::size_t i = 0; i < needs.size(); ++i) {
+      if (!needs[i]) continue;
+      gradients[i] = join({{slice(g[0], 1, starts[i], starts[i + 1]), steps}}, orders[i]);
+    }
+    return gradients;
+  };
+  return apply("join", rows, std::move(joined), jointly(rule));
 }
 
 }  // namespace attune

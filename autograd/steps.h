@@ -5,6 +5,7 @@
 // vain.
 
 #include <memory>
+#include <vector>
 
 #include "autograd/kernels/steps.h"
 #include "autograd/tensor.h"
@@ -52,5 +53,15 @@ class Steps {
 Tensor pack(Operand x, const Steps& steps);
 // The batch [batch, time, ..] that rows [steps, ..] were packed from, with 0 for padding.
 Tensor unpack(Operand rows, const Steps& steps);
+
+// A batch without its padding: the rows [steps, features] of its real steps, in their order.
+struct Packed {
+  Tensor rows;
+  Steps steps;
+};
+
+// Packings of one batch side by side, in the order of `steps`: [steps, all their features]. Error
+// if there is none, or if they do not hold the same steps of the same batch.
+Tensor join(const std::vector<Packed>& parts, const Steps& steps, Site site = Site::current());
 
 }  // namespace attune

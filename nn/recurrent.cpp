@@ -56,13 +56,14 @@ Look::Look(const Seq2SeqOptions& options, std::int64_t memory_size, std::shared_
                  make_score(options.attention, options.hidden, key_size, options.attention_size));
 }
 
-Memory Look::prepare(const Tensor& states, const Tensor& mask) const {
+Memory Look::prepare(const Packed& states, const Tensor& mask) const {
+  const Tensor whole = unpack(states.rows, states.steps);  // [batch, source, features]
   if (heads_) {
-    const MultiheadAttention::Projected seen = heads_->project(states, states);
+    const MultiheadAttention::Projected seen = heads_->project(whole, whole);
     return {{seen.keys}, {seen.values}, mask};
   }
-  const Tensor keys = key_projection_ ? key_projection_->forward(states) : states;
-  return {{score_->prepare(keys)}, {states}, mask};
+  const Tensor keys = key_projection_ ? key_projection_->forward(states.rows) : states.rows;
+  return {{unpack(score_->prepare(keys), states.steps)}, {whole}, mask};
 }
 
 const AdditiveScore* Look::additive() const {
@@ -123,26 +124,21 @@ Vectors RecurrentEncoderDecoder::embed(const Embedding& table, const Tensor& ids
   return dropout_.active() ? dropout_.forward(table.forward(ids)) : table.vectors(ids);
 }
 
-Encoded RecurrentEncoderDecoder::encode(const Tensor& source, const Tensor& lengths) const {
+Recurrent::Sequence RecurrentEncoderDecoder::read(const Tensor& source,
+                                                  const Tensor& lengths) const {
   const Vectors embedded = embed(source_embedding_, source);
-  Tensor states;
-  std::vector<Tensor> last;
-  if (lstm_) {
-    const LSTM::Result read = lstm_->forward(embedded, lengths);
-    states = read.output;
-    last = {read.last.state, read.last.cell};
-  } else {
-    const GRU::Result read = gru_->forward(embedded, lengths);
-    states = read.output;
-    last = {read.state};
-  }
+  return lstm_ ? lstm_->read(embedded, lengths) : gru_->read(embedded, lengths);
+}
+
+Encoded RecurrentEncoderDecoder::encode(const Tensor& source, const Tensor& lengths) const {
+  const Recurrent::Sequence seen = read(source, lengths);
   Encoded encoded;
-  encoded.state = initial_state(last, source.size(0));
-  if (fixed_) encoded.memory.values = {ends_of_reading(last[0])};
-  if (look_) encoded.memory = look_->prepare(states, padding_mask(lengths, source.size(1)));
+  encoded.state = initial_state(seen.last, source.size(0));
+  if (fixed_) encoded.memory.values = {ends_of_reading(seen.last[0])};
+  if (look_) encoded.memory = look_->prepare(seen.output, padding_mask(lengths, source.size(1)));
   // For few sentences a step of the decoder costs what it takes to read the weights.
   if (has_fused_states() && !grad_enabled() && source.size(0) <= few_sentences) {
-    encoded.memory.values = {linear(states, input_weights()[1])};
+    encoded.memory.values = {linear(encoded.memory.values[0], input_weights()[1])};
   }
   return encoded;
 }
@@ -211,7 +207,8 @@ Step RecurrentEncoderDecoder::step(const Tensor& previous, const DecoderState& s
   const Vectors embedded = embed(target_embedding_, unsqueeze(previous, 1));
   if (!has_fused_states()) return step_from(squeeze(embedded.whole(), 1), state, memory);
   const Steps one(previous.size(0), 1);
-  const AttentionGRUResult now = fused_states(embedded, one, state, memory);
+  const LookedAt source{memory.keys[0], memory.values[0], squeeze(memory.mask, 1)};
+  const AttentionGRUResult now = fused_states(embedded, one, state, source);
   const Tensor next = squeeze(unpack(now.output, one), 1);  // [batch, hidden]
   return {{next}, dropout_.forward(next), squeeze(unpack(now.weights, one), 1)};
 }
@@ -229,16 +226,16 @@ std::vector<Tensor> RecurrentEncoderDecoder::input_weights() const {
 AttentionGRUResult RecurrentEncoderDecoder::fused_states(const Vectors& embedded,
                                                          const Steps& steps,
                                                          const DecoderState& state,
-                                                         const Memory& memory) const {
+                                                         const LookedAt& source) const {
   const Scope in("decoder");
   const GRUCell& cell = gru_decoder_[0];
   const AdditiveScore& score = *look_->additive();
   const std::vector<Tensor> columns = input_weights();
   const Tensor input = embedded.linear_of(steps, columns[0], cell.bias_ih);  // [steps, 3 hidden]
-  const bool multiplied = memory.values[0].size(2) == 3 * hidden_;           // by encode()
+  const bool multiplied = source.values.size(-1) == 3 * hidden_;             // by encode()
   const Tensor of_context = multiplied ? Tensor() : columns[1];
-  return attention_gru({input, state[0], memory.keys[0], memory.values[0], score.query_weight,
-                        score.v, of_context, cell.weight_hh, cell.bias_hh, squeeze(memory.mask, 1)},
+  return attention_gru({input, state[0], source.keys, source.values, score.query_weight, score.v,
+                        of_context, cell.weight_hh, cell.bias_hh, source.mask, source.steps},
                        steps);
 }
 
@@ -268,14 +265,20 @@ Tensor RecurrentEncoderDecoder::sequences(const Vectors& embedded, const Steps& 
 }
 
 Tensor RecurrentEncoderDecoder::outputs(const Batch& batch, const Tensor& target_lengths) const {
+  const Tensor& before = batch.target_in;
+  const Steps steps(before.size(0), before.size(1), target_lengths);
+  if (has_fused_states()) {
+    const auto [states, last] = read(batch.source, batch.source_lengths);
+    const LookedAt source{look_->additive()->prepare(states.rows), states.rows, {}, states.steps};
+    const Tensor outputs = fused_states(embed(target_embedding_, before), steps,
+                                        initial_state(last, steps.batch()), source)
+                               .output;
+    return dropout_.forward(unpack(outputs, steps));
+  }
   const Encoded encoded = encode(batch.source, batch.source_lengths);
-  const Vectors embedded = embed(target_embedding_, batch.target_in);
-  if (has_fused_states() || has_sequences()) {
-    const Steps steps(embedded.batch(), embedded.time(), target_lengths);
-    const Tensor states = has_sequences()
-                              ? sequences(embedded, steps, encoded)
-                              : fused_states(embedded, steps, encoded.state, encoded.memory).output;
-    return dropout_.forward(unpack(states, steps));
+  const Vectors embedded = embed(target_embedding_, before);
+  if (has_sequences()) {
+    return dropout_.forward(unpack(sequences(embedded, steps, encoded), steps));
   }
   DecoderState state = encoded.state;
   std::vector<Tensor> outputs;

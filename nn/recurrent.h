@@ -26,7 +26,9 @@ class Look : public Module {
 
   // The features of what it sees.
   std::int64_t context_size() const { return context_size_; }
-  Memory prepare(const Tensor& states, const Tensor& mask) const;
+  // What it is to look at: the encoder's states, and the mask [batch, 1, source] over their
+  // padding.
+  Memory prepare(const Packed& states, const Tensor& mask) const;
   // The score, if it is additive; else null.
   const AdditiveScore* additive() const;
   // query [batch, hidden] -> context [batch, context size], weights [batch, source].
@@ -60,7 +62,16 @@ class RecurrentEncoderDecoder : public EncoderDecoder {
   const Linear& output_layer() const override { return output_; }
 
  private:
+  // What fused_states() looks at: keys [batch, source, attention], values [batch, source, features]
+  // and the mask over them, or all that packed, and its steps.
+  struct LookedAt {
+    Tensor keys, values, mask;
+    std::optional<Steps> steps = std::nullopt;
+  };
+
   bool lstm() const { return !lstm_decoder_.empty(); }
+  // What the encoder makes of a source.
+  Recurrent::Sequence read(const Tensor& source, const Tensor& lengths) const;
   // The state holds every layer's h, then every layer's c of an LSTM, then a of Luong's decoder.
   std::size_t layers() const { return bridges_.size(); }
   DecoderState initial_state(const std::vector<Tensor>& last, std::int64_t batch) const;
@@ -69,7 +80,7 @@ class RecurrentEncoderDecoder : public EncoderDecoder {
   // All states [steps, hidden] at once, where a fused op computes them: one layer of GRU, additive
   // attention before each step.
   AttentionGRUResult fused_states(const Vectors& embedded, const Steps& steps,
-                                  const DecoderState& state, const Memory& memory) const;
+                                  const DecoderState& state, const LookedAt& source) const;
   bool has_fused_states() const;
   // Of the first layer: W_ih by the columns for the embedding and for the context.
   std::vector<Tensor> input_weights() const;

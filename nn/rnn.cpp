@@ -104,18 +104,21 @@ Recurrent::Direction Recurrent::direction(std::int64_t input_size, std::int64_t 
   return result;
 }
 
-Recurrent::Sequence Recurrent::run_all(const Vectors& x, const Tensor& lengths,
-                                       const States& initial) const {
+Recurrent::Sequence Recurrent::read(const Vectors& x, const Tensor& lengths,
+                                    const States& initial) const {
+  const Scope in = scope();
   const std::int64_t batch = x.batch();
   const auto beginning = [&](std::size_t state, std::int64_t index) {
     const bool given = state < initial.size() && initial[state].defined();
     return given ? select(initial[state], 0, index) : zeros({batch, hidden_size_}, x.dtype());
   };
+  const Steps by_row(batch, x.time(), lengths, StepOrder::by_row);
   Vectors input = x;
+  Tensor rows;
   std::vector<States> last(states_);
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
-    if (layer > 0) input = dropout_.forward(input.whole());
-    std::vector<Tensor> outputs;
+    if (layer > 0) input = dropout_.forward(unpack(rows, by_row));
+    std::vector<Packed> outputs;
     for (const Direction& d : layers_[layer]) {
       States first;
       for (std::size_t k = 0; k < states_; ++k) {
@@ -125,16 +128,17 @@ Recurrent::Sequence Recurrent::run_all(const Vectors& x, const Tensor& lengths,
       outputs.push_back(sequence.output);
       for (std::size_t k = 0; k < states_; ++k) last[k].push_back(sequence.last[k]);
     }
-    input = outputs.size() == 1 ? outputs[0] : cat(outputs, -1);
+    rows = join(outputs, by_row);
   }
-  Sequence result{input.whole(), {}};
+  Sequence result{{rows, by_row}, {}};
   for (const States& states : last) result.last.push_back(stack(states, 0));
   return result;
 }
 
 namespace {
 
-// `step(input of the step, state before it)` over a sequence, with the rules for lengths.
+// `step(input of the step, state before it)` over a sequence, with the rules for lengths: the
+// states [batch, time, hidden] and the last.
 template <class Step>
 std::pair<Tensor, Tensor> run_steps(const Tensor& input, Tensor h, const Tensor& lengths,
                                     bool reverse, const Step& step) {
@@ -155,6 +159,11 @@ std::pair<Tensor, Tensor> run_steps(const Tensor& input, Tensor h, const Tensor&
   return {steps.empty() ? zeros(none, input.dtype()) : stack(outputs, 1), h};
 }
 
+Packed packed(const Tensor& x, const Tensor& lengths) {
+  const Steps steps(x.size(0), x.size(1), lengths, StepOrder::by_row);
+  return {pack(x, steps), steps};
+}
+
 Steps steps_of(const Vectors& x, const Tensor& lengths, bool reverse) {
   return Steps(x.batch(), x.time(), lengths, reverse ? StepOrder::reverse : StepOrder::forward);
 }
@@ -167,9 +176,8 @@ Tensor bias_or_zeros(const Tensor& bias, const Tensor& weight) {
 }  // namespace
 
 RNN::Result RNN::forward(const Vectors& x, const Tensor& lengths, const Tensor& initial) const {
-  const Scope in = scope();
-  const Sequence all = run_all(x, lengths, {initial});
-  return {all.output, all.last[0]};
+  const Sequence all = read(x, lengths, {initial});
+  return {unpack(all.output.rows, all.output.steps), all.last[0]};
 }
 
 Recurrent::Sequence RNN::run(const Vectors& x, const States& initial, const Direction& direction,
@@ -179,13 +187,12 @@ Recurrent::Sequence RNN::run(const Vectors& x, const States& initial, const Dire
     return squashed(from_input + linear(h, direction.weight_hh, direction.bias_hh), nonlinearity_);
   };
   auto [output, state] = run_steps(input, initial[0], lengths, direction.reverse, step);
-  return {output, {state}};
+  return {packed(output, lengths), {state}};
 }
 
 GRU::Result GRU::forward(const Vectors& x, const Tensor& lengths, const Tensor& initial) const {
-  const Scope in = scope();
-  const Sequence all = run_all(x, lengths, {initial});
-  return {all.output, all.last[0]};
+  const Sequence all = read(x, lengths, {initial});
+  return {unpack(all.output.rows, all.output.steps), all.last[0]};
 }
 
 Recurrent::Sequence GRU::run(const Vectors& x, const States& initial, const Direction& direction,
@@ -196,21 +203,20 @@ Recurrent::Sequence GRU::run(const Vectors& x, const States& initial, const Dire
     };
     const Tensor input = linear(x.whole(), direction.weight_ih, direction.bias_ih);
     auto [output, state] = run_steps(input, initial[0], lengths, direction.reverse, step);
-    return {output, {state}};
+    return {packed(output, lengths), {state}};
   }
   const Steps steps = steps_of(x, lengths, direction.reverse);
   const Tensor input = x.linear_of(steps, direction.weight_ih, direction.bias_ih);
   const GRUSequence run =
       gru_sequence(input, initial[0], direction.weight_hh,
                    bias_or_zeros(direction.bias_hh, direction.weight_hh), steps);
-  return {unpack(run.output, steps), {run.last}};
+  return {{run.output, steps}, {run.last}};
 }
 
 LSTM::Result LSTM::forward(const Vectors& x, const Tensor& lengths,
                            const LSTMState& initial) const {
-  const Scope in = scope();
-  const Sequence all = run_all(x, lengths, {initial.state, initial.cell});
-  return {all.output, {all.last[0], all.last[1]}};
+  const Sequence all = read(x, lengths, {initial.state, initial.cell});
+  return {unpack(all.output.rows, all.output.steps), {all.last[0], all.last[1]}};
 }
 
 Recurrent::Sequence LSTM::run(const Vectors& x, const States& initial, const Direction& direction,
@@ -220,7 +226,7 @@ Recurrent::Sequence LSTM::run(const Vectors& x, const States& initial, const Dir
   const LSTMSequence run =
       lstm_sequence(input, initial[0], initial[1], direction.weight_hh,
                     bias_or_zeros(direction.bias_hh, direction.weight_hh), steps);
-  return {unpack(run.output, steps), {run.last, run.last_cell}};
+  return {{run.output, steps}, {run.last, run.last_cell}};
 }
 
 }  // namespace attune::nn

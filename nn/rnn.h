@@ -105,6 +105,17 @@ using GRUOptions = RecurrentOptions;
 // then joined. A row's steps at and past its length change nothing: its state stays, its output is
 // 0, and the backward direction begins at its last real step.
 class Recurrent : public Module {
+ public:
+  using States = std::vector<Tensor>;  // h, or h and c
+  struct Sequence {
+    Packed output;  // [steps, directions * hidden] by row: the last layer's states
+    States last;    // [layers * directions, batch, hidden] each: every layer's last states
+  };
+
+  // What forward() computes, without the padding. x [batch, time, input]; lengths int64 [batch], or
+  // undefined where every step is real; `initial` like the last states, undefined for zero.
+  Sequence read(const Vectors& x, const Tensor& lengths, const States& initial = {}) const;
+
  protected:
   // The parameters of one direction of one layer, named as PyTorch names them
   // (weight_ih_l0_reverse).
@@ -112,22 +123,14 @@ class Recurrent : public Module {
     Tensor weight_ih, weight_hh, bias_ih, bias_hh;  // the biases undefined where there are none
     bool reverse;
   };
-  // The states of one direction, [batch, hidden] each: h, or h and c.
-  using States = std::vector<Tensor>;
-  struct Sequence {
-    Tensor output;  // [batch, time, hidden]
-    States last;
-  };
 
   Recurrent(std::int64_t input_size, std::int64_t hidden_size, std::int64_t gates,
             std::size_t states, const RecurrentOptions& options);
 
-  // One direction of one layer, over x [batch, time, input].
+  // One direction of one layer, over x [batch, time, input]: its output [steps, hidden] in any
+  // order. States are [batch, hidden].
   virtual Sequence run(const Vectors& x, const States& initial, const Direction& direction,
                        const Tensor& lengths) const = 0;
-  // All of them. `initial` holds a tensor [layers * directions, batch, hidden] for each state,
-  // undefined for zero, and so do the last states.
-  Sequence run_all(const Vectors& x, const Tensor& lengths, const States& initial) const;
 
  private:
   Direction direction(std::int64_t input_size, std::int64_t layer, bool reverse, bool bias);

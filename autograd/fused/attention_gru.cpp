@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "autograd/fused/fused.h"
 #include "autograd/fused/gru.h"
 #include "autograd/kernels/attention_gru.h"
@@ -9,7 +11,25 @@
 
 namespace attune {
 
+namespace {
+
+// The same with padding, and a mask over it.
+AttentionGRUInputs padded(const AttentionGRUInputs& packed) {
+  const Steps& source = *packed.source;
+  AttentionGRUInputs in = packed;
+  in.keys = unpack(packed.keys, source);
+  in.values = unpack(packed.values, source);
+  if (source.lengths().defined()) {
+    in.mask = ge(arange(0, static_cast<double>(source.time())), unsqueeze(source.lengths(), 1));
+  }
+  in.source.reset();
+  return in;
+}
+
+}  // namespace
+
 AttentionGRUResult attention_gru_composition(const AttentionGRUInputs& in, const Steps& steps) {
+  if (in.source) return attention_gru_composition(padded(in), steps);
   Tensor h = in.initial;
   std::vector<Tensor> states{zeros({steps.batch(), 0, h.size(1)}, h.dtype())};
   std::vector<Tensor> looks{zeros({steps.batch(), 0, in.keys.size(1)}, h.dtype())};
@@ -30,8 +50,29 @@ AttentionGRUResult attention_gru_composition(const AttentionGRUInputs& in, const
 
 namespace {
 
-AttentionGruSizes sizes_of(const AttentionGRUInputs& in) {
-  return {in.keys.size(1), in.initial.size(1), in.v.size(0), in.values.size(2)};
+std::vector<MemoryRow> memory_of(const AttentionGRUInputs& in) {
+  std::vector<MemoryRow> memory(static_cast<std::size_t>(in.initial.size(0)));
+  if (in.source) {
+    for (const StepTask& row : in.source->tasks()) {
+      memory[static_cast<std::size_t>(row.rows[0])] = {row.start(0), row.time()};
+    }
+    return memory;
+  }
+  std::int64_t begin = 0;
+  for (MemoryRow& row : memory)
+    row = {std::exchange(begin, begin + in.keys.size(1)), in.keys.size(1)};
+  return memory;
+}
+
+AttentionGruSizes sizes_of(const AttentionGRUInputs& in, const std::vector<MemoryRow>& memory) {
+  return {memory, in.source ? in.source->time() : in.keys.size(1), in.initial.size(1), in.v.size(0),
+          in.values.size(-1)};
+}
+
+// Of keys or values of that many features.
+Shape shape_of_memory(const AttentionGRUInputs& in, std::int64_t features) {
+  if (in.source) return {in.source->count(), features};
+  return {in.initial.size(0), in.keys.size(1), features};
 }
 
 void check(const AttentionGRUInputs& in, const Steps& steps, const Site& site) {
@@ -55,26 +96,34 @@ void check(const AttentionGRUInputs& in, const Steps& steps, const Site& site) {
            fmt::format("{} is {}, and must be {}", name, to_string(tensor.shape()), wanted));
   };
   if (in.initial.rank() != 2) fail("initial", in.initial, "[batch, hidden]");
-  if (in.keys.rank() != 3) fail("keys", in.keys, "[batch, source, attention]");
-  if (in.values.rank() != 3) fail("values", in.values, "[batch, source, features]");
+  const std::size_t rank = in.source ? 2 : 3;
+  const std::string places = in.source ? "[places, " : "[batch, source, ";
+  if (in.keys.rank() != rank) fail("keys", in.keys, places + "attention]");
+  if (in.values.rank() != rank) fail("values", in.values, places + "features]");
   if (in.v.rank() != 1) fail("v", in.v, "[attention]");
   if (steps.order() != StepOrder::forward) {
     misuse("attention_gru", site, "the steps do not run forward", "Make them StepOrder::forward.");
   }
-  const AttentionGruSizes n = sizes_of(in);
+  if (in.source && (in.source->order() != StepOrder::by_row ||
+                    in.source->batch() != steps.batch() || in.mask.defined())) {
+    misuse("attention_gru", site, "the source's steps do not fit",
+           "Make them StepOrder::by_row, of the batch of the target's, and leave out the mask.");
+  }
+  const std::vector<MemoryRow> none;
+  const AttentionGruSizes n = sizes_of(in, none);
   const std::int64_t batch = steps.batch();
   const auto expect = [&](const char* name, const Tensor& tensor, const Shape& shape) {
     if (tensor.shape() != shape) fail(name, tensor, to_string(shape));
   };
   expect("input", in.input, {steps.count(), 3 * n.hidden});
   expect("initial", in.initial, {batch, n.hidden});
-  expect("keys", in.keys, {batch, n.source, n.attention});
-  expect("values", in.values, {batch, n.source, n.features});
+  expect("keys", in.keys, shape_of_memory(in, n.attention));
+  expect("values", in.values, shape_of_memory(in, n.features));
   expect("query_weight", in.query_weight, {n.attention, n.hidden});
   if (in.context_weight.defined()) {
     expect("context_weight", in.context_weight, {3 * n.hidden, n.features});
   } else {
-    expect("values", in.values, {batch, n.source, 3 * n.hidden});
+    expect("values", in.values, shape_of_memory(in, 3 * n.hidden));
   }
   expect("weight", in.weight, {3 * n.hidden, n.hidden});
   expect("bias", in.bias, {3 * n.hidden});
@@ -94,8 +143,10 @@ std::vector<Tensor> listed(const AttentionGRUInputs& in) {
   return all;
 }
 
-AttentionGRUInputs named(const std::vector<Tensor>& x, const Tensor& mask) {
-  return {x[0], x[1], x[2], x[3], x[4], x[5], x.size() > 8 ? x[8] : Tensor(), x[6], x[7], mask};
+AttentionGRUInputs named(const std::vector<Tensor>& x, const Tensor& mask,
+                         const std::optional<Steps>& source) {
+  const Tensor context_weight = x.size() > 8 ? x[8] : Tensor();
+  return {x[0], x[1], x[2], x[3], x[4], x[5], context_weight, x[6], x[7], mask, source};
 }
 
 // The inputs as the kernels read them.
@@ -111,7 +162,8 @@ AttentionGRUInputs readable(const AttentionGRUInputs& in, const Tensor& mask) {
           in.context_weight.defined() ? weight(in.context_weight) : Tensor(),
           weight(in.weight),
           whole(in.bias),
-          mask};
+          mask,
+          in.source};
 }
 
 struct KeyPowers {
@@ -120,13 +172,15 @@ struct KeyPowers {
 };
 
 // A decoder that goes step by step has the same keys at every step.
-std::shared_ptr<const KeyPowers> powers_of(const Tensor& keys) {
+std::shared_ptr<const KeyPowers> powers_of(const Tensor& keys,
+                                           const std::vector<MemoryRow>& memory) {
   return kept_with<KeyPowers>(keys, [&] {
+    const auto batch = static_cast<std::int64_t>(memory.size());
     auto found = std::make_shared<KeyPowers>(
-        KeyPowers{empty(keys.shape(), keys.dtype()), empty({keys.size(0)}, DType::boolean)});
+        KeyPowers{empty(keys.shape(), keys.dtype()), empty({batch}, DType::boolean)});
     dispatch_floating(keys.dtype(), [&]<class T>(T) {
-      find_powers(keys.size(0), keys.size(1) * keys.size(2), keys.raw<T>(),
-                  found->powers.template raw<T>(), found->possible.raw<bool>());
+      find_powers(memory, keys.size(-1), keys.raw<T>(), found->powers.template raw<T>(),
+                  found->possible.raw<bool>());
     });
     return found;
   });
@@ -160,7 +214,8 @@ std::shared_ptr<const PackedMatrix<T>> packed_if_defined(const Tensor& weight, b
 
 std::vector<Tensor> attention_gru_backward_pass(const AttentionGRUInputs& in, const Trace& trace,
                                                 const Steps& steps, const Tensor& g) {
-  const AttentionGruSizes n = sizes_of(in);
+  const std::vector<MemoryRow> memory = memory_of(in);
+  const AttentionGruSizes n = sizes_of(in, memory);
   const DType dtype = g.dtype();
   const Tensor by_output = g.contiguous();
   const auto of_steps = [&](std::int64_t size) { return empty({steps.count(), size}, dtype); };
@@ -173,7 +228,7 @@ std::vector<Tensor> attention_gru_backward_pass(const AttentionGRUInputs& in, co
   const Tensor by_keys = empty(in.keys.shape(), dtype);
   const Tensor by_values = empty(in.values.shape(), dtype);
   const Tensor by_v = empty({steps.batch(), n.attention}, dtype);
-  const auto powers = powers_of(in.keys);
+  const auto powers = powers_of(in.keys, memory);
   dispatch_floating(dtype, [&]<class T>(T) {
     attention_gru_backward<T>({steps.tasks(),
                                n,
@@ -230,9 +285,10 @@ AttentionGRUResult attention_gru(const AttentionGRUInputs& inputs, const Steps& 
   check(inputs, steps, site);
   const Tensor mask = inputs.mask.defined() ? inputs.mask.contiguous() : Tensor();
   const AttentionGRUInputs in = readable(inputs, mask);
-  const AttentionGruSizes n = sizes_of(in);
+  const std::vector<MemoryRow> memory = memory_of(in);
+  const AttentionGruSizes n = sizes_of(in, memory);
   const Trace trace = empty_trace(n, steps.count(), in.input.dtype());
-  const auto powers = powers_of(in.keys);
+  const auto powers = powers_of(in.keys, memory);
   dispatch_floating(in.input.dtype(), [&]<class T>(T) {
     attention_gru_forward<T>(
         {steps.tasks(), n, in.input.raw<T>(), in.initial.raw<T>(), readable<T>(in.keys, *powers),
@@ -249,15 +305,15 @@ AttentionGRUResult attention_gru(const AttentionGRUInputs& inputs, const Steps& 
   const auto kept_inputs = saved(listed(in));
   const auto kept_trace = saved({trace.queries, trace.weights, trace.contexts, trace.kept});
   const auto kept_mask = mask.defined() ? saved({mask}) : saved({});
-  const auto backward = [kept_inputs, kept_trace, output = save_output(trace.output), steps](
-                            std::span<const Tensor> g, const Needs&) {
+  const auto backward = [kept_inputs, kept_trace, output = save_output(trace.output), steps,
+                         source = in.source](std::span<const Tensor> g, const Needs&) {
     const std::vector<Tensor> t = read(kept_trace);
-    return attention_gru_backward_pass(named(read(kept_inputs), {}),
+    return attention_gru_backward_pass(named(read(kept_inputs), {}, source),
                                        {t[0], t[1], t[2], t[3], output()}, steps, g[0]);
   };
-  const auto composition = [kept_mask, steps](const std::vector<Tensor>& x) {
+  const auto composition = [kept_mask, steps, source = in.source](const std::vector<Tensor>& x) {
     const Tensor m = kept_mask.empty() ? Tensor() : kept_mask[0]();
-    return std::vector{attention_gru_composition(named(x, m), steps).output};
+    return std::vector{attention_gru_composition(named(x, m, source), steps).output};
   };
   return {
       apply("attention_gru", operands, trace.output, fused_rule(operands, backward, composition)),

@@ -2,6 +2,8 @@
 // The decoder of Bahdanau, Cho & Bengio (2015) over a whole target, as one op: at every step
 // additive attention with the state so far, and then a GRU.
 
+#include <optional>
+
 #include "autograd/steps.h"
 #include "autograd/tensor.h"
 
@@ -20,6 +22,9 @@ struct AttentionGRUInputs {
   Tensor weight;          // [3 hidden, hidden], with `bias` [3 hidden] as in gru.h
   Tensor bias;
   Tensor mask;  // bool [batch, source], true where not to look; undefined for none
+  // Where keys and values are packed, [places, attention] and [places, features], their steps by
+  // row, and no mask; [steps, source] below has as many columns as the longest row may have steps.
+  std::optional<Steps> source = std::nullopt;
 };
 
 struct AttentionGRUResult {

@@ -48,6 +48,10 @@ struct Powers {
   }
 };
 
+MemoryRow memory_of(const AttentionGruSizes& n, std::int64_t row) {
+  return n.memory[static_cast<std::size_t>(row)];
+}
+
 // One row's look at its memory.
 template <class T>
 struct Look {
@@ -148,8 +152,9 @@ struct ByValues {
   static void run(const StepTask* task, std::size_t row, const AttentionGruSizes* n,
                   const T* weights, const T* by_contexts, T* by_values) {
     const std::int64_t d = n->features;
-    for (std::int64_t j = 0; j < n->source; ++j) {
-      T* __restrict const by_value = by_values + j * d;
+    const MemoryRow places = memory_of(*n, task->rows[row]);
+    for (std::int64_t j = 0; j < places.count; ++j) {
+      T* __restrict const by_value = by_values + (places.begin + j) * d;
       std::fill_n(by_value, d, T{0});
       for (std::int64_t s = task->lengths[row]; s-- > 0;) {
         const std::int64_t step = task->start(s) + static_cast<std::int64_t>(row);
@@ -172,22 +177,23 @@ template <class T>
 class Looks {
  public:
   Looks(const AttentionGruSizes& n, const AttentionKeys<T>& keys)
-      : size_(n.source * n.attention), keys_(keys), query_powers_(scratch<T>(1, n.attention)) {}
+      : sizes_(n), keys_(keys), query_powers_(scratch<T>(1, n.attention)) {}
 
   // Calls f(what the hidden layer is of, keys, query) for a query [attention] of a row.
   template <class F>
-  void with(std::int64_t row, const T* query, std::int64_t attention, const F& f) const {
+  void with(std::int64_t row, const T* query, const F& f) const {
+    const std::int64_t first = memory_of(sizes_, row).begin * sizes_.attention;
     bool possible = keys_.possible[row];
-    if (possible) vectorised<Powers<T>>(attention, query, query_powers_.get(), &possible);
+    if (possible) vectorised<Powers<T>>(sizes_.attention, query, query_powers_.get(), &possible);
     if (possible) {
-      f(OfPowers(), keys_.powers + row * size_, query_powers_.get());
+      f(OfPowers(), keys_.powers + first, query_powers_.get());
     } else {
-      f(OfSums(), keys_.keys + row * size_, query);
+      f(OfSums(), keys_.keys + first, query);
     }
   }
 
  private:
-  std::int64_t size_;
+  const AttentionGruSizes& sizes_;
   AttentionKeys<T> keys_;
   std::unique_ptr<T[]> query_powers_;
 };
@@ -209,12 +215,14 @@ void forward_task(const AttentionGruForward<T>& run, const StepTask& task) {
     run.query_weight.multiply(rows, state, h, {}, queries, a);
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t r = task.rows[static_cast<std::size_t>(row)];
-      const bool* const mask = run.mask ? run.mask + r * n.source : nullptr;
-      looks.with(r, queries + row * a, a, [&]<class Of>(Of, const T* of_row, const T* query) {
-        const Look<T> look{n.source, a, d, of_row, run.values + r * n.source * d, mask, run.v};
-        vectorised<LookForward<T, Of>>(&look, query, run.weights + (first + row) * n.source,
-                                       contexts + row * d);
+      const MemoryRow places = memory_of(n, r);
+      const bool* const mask = run.mask ? run.mask + places.begin : nullptr;
+      T* const weights = run.weights + (first + row) * n.source;
+      looks.with(r, queries + row * a, [&]<class Of>(Of, const T* of_row, const T* query) {
+        const Look<T> look{places.count, a, d, of_row, run.values + places.begin * d, mask, run.v};
+        vectorised<LookForward<T, Of>>(&look, query, weights, contexts + row * d);
       });
+      std::fill(weights + places.count, weights + n.source, T{0});
     }
     const T* const own = run.input + first * 3 * h;
     if (run.context_weight) {
@@ -238,7 +246,8 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
   const std::unique_ptr<T[]> by_scores = scratch<T>(1, n.source);
   const Looks<T> looks(n, run.keys);
   for (const std::int64_t r : task.rows) {
-    std::fill_n(run.by_keys + r * n.source * a, n.source * a, T{0});
+    const MemoryRow places = memory_of(n, r);
+    std::fill_n(run.by_keys + places.begin * a, places.count * a, T{0});
     std::fill_n(run.by_v + r * a, a, T{0});
   }
   for (std::int64_t s = task.time(); s-- > 0;) {
@@ -260,11 +269,13 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
     run.weight.multiply(rows, by_recurrent, 3 * h, {g.get(), h}, g.get(), h);
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t r = task.rows[static_cast<std::size_t>(row)];
-      const LookGradients<T> by{by_queries + row * a, run.by_keys + r * n.source * a,
+      const MemoryRow places = memory_of(n, r);
+      const LookGradients<T> by{by_queries + row * a, run.by_keys + places.begin * a,
                                 run.by_v + r * a};
       const T* const of_step = run.queries + (first + row) * a;
-      looks.with(r, of_step, a, [&]<class Of>(Of, const T* of_row, const T* query) {
-        const Look<T> look{n.source, a, d, of_row, run.values + r * n.source * d, nullptr, run.v};
+      looks.with(r, of_step, [&]<class Of>(Of, const T* of_row, const T* query) {
+        const Look<T> look{places.count, a,    d, of_row, run.values + places.begin * d,
+                           nullptr,      run.v};
         vectorised<LookBackward<T, Of>>(&look, query, run.weights + (first + row) * n.source,
                                         by_contexts + row * d, by_scores.get(), &by);
       });
@@ -272,8 +283,7 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
     run.query_weight.multiply(rows, by_queries, a, {g.get(), h}, g.get(), h);
   }
   for (std::size_t row = 0; row < task.rows.size(); ++row) {
-    vectorised<ByValues<T>>(&task, row, &n, run.weights, run.by_contexts,
-                            run.by_values + task.rows[row] * n.source * d);
+    vectorised<ByValues<T>>(&task, row, &n, run.weights, run.by_contexts, run.by_values);
   }
   give_rows(task, g.get(), run.by_initial, h);
 }
@@ -281,10 +291,14 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
 }  // namespace
 
 template <class T>
-void find_powers(std::int64_t batch, std::int64_t size, const T* keys, T* powers, bool* possible) {
+void find_powers(const std::vector<MemoryRow>& memory, std::int64_t size, const T* keys, T* powers,
+                 bool* possible) {
+  const auto batch = static_cast<std::int64_t>(memory.size());
   parallel_for(batch, rows_a_chunk, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
-      vectorised<Powers<T>>(size, keys + row * size, powers + row * size, possible + row);
+      const auto [first, count] = memory[static_cast<std::size_t>(row)];
+      vectorised<Powers<T>>(count * size, keys + first * size, powers + first * size,
+                            possible + row);
     }
   });
 }
@@ -299,8 +313,9 @@ void attention_gru_backward(const AttentionGruBackward<T>& run) {
   each_task(run.tasks, [&](const StepTask& task) { backward_task(run, task); });
 }
 
-template void find_powers(std::int64_t, std::int64_t, const float*, float*, bool*);
-template void find_powers(std::int64_t, std::int64_t, const double*, double*, bool*);
+template void find_powers(const std::vector<MemoryRow>&, std::int64_t, const float*, float*, bool*);
+template void find_powers(const std::vector<MemoryRow>&, std::int64_t, const double*, double*,
+                          bool*);
 template void attention_gru_forward(const AttentionGruForward<float>&);
 template void attention_gru_forward(const AttentionGruForward<double>&);
 template void attention_gru_backward(const AttentionGruBackward<float>&);

@@ -4,27 +4,36 @@
 // of a value; `steps` stands for the number of all real steps (steps.h).
 
 #include <cstdint>
+#include <vector>
 
 #include "autograd/kernels/packed.h"
 #include "autograd/kernels/steps.h"
 
 namespace attune {
 
+// Which of the `places` of all sources are those of one row of the batch.
+struct MemoryRow {
+  std::int64_t begin, count;
+};
+
 struct AttentionGruSizes {
-  std::int64_t source, hidden, attention, features;
+  const std::vector<MemoryRow>& memory;  // [batch]
+  std::int64_t source;                   // the most places of a row
+  std::int64_t hidden, attention, features;
 };
 
 // The keys, and what a look at them takes half the time with: e^2k, and for each row of the batch
 // whether none of these is zero or infinite.
 template <class T>
 struct AttentionKeys {
-  const T* keys;         // [batch, source, a]
+  const T* keys;         // [places, a]
   const T* powers;       // likewise
   const bool* possible;  // [batch]
 };
-// Finds those for keys [batch, size].
+// Finds those for keys [places, size].
 template <class T>
-void find_powers(std::int64_t batch, std::int64_t size, const T* keys, T* powers, bool* possible);
+void find_powers(const std::vector<MemoryRow>& memory, std::int64_t size, const T* keys, T* powers,
+                 bool* possible);
 
 template <class T>
 struct AttentionGruForward {
@@ -33,7 +42,7 @@ struct AttentionGruForward {
   const T* input;    // [steps, 3 h]: what the step's own input gives to the gates
   const T* initial;  // [batch, h]
   AttentionKeys<T> keys;
-  const T* values;                        // [batch, source, d]
+  const T* values;                        // [places, d]
   const bool* mask;                       // [batch, source], true where not to look; or null
   const PackedMatrix<T>& query_weight;    // [h, a]: the weights are transposed
   const T* v;                             // [a]
@@ -41,7 +50,7 @@ struct AttentionGruForward {
   const PackedMatrix<T>& weight;          // [h, 3 h]
   const T* bias;                          // [3 h]
   T* queries;                             // [steps, a]
-  T* weights;                             // [steps, source]
+  T* weights;                             // [steps, source]; 0 past a row's places
   T* contexts;                            // [steps, d]
   T* kept;                                // [steps, 4 h], as in gru.h
   T* output;                              // [steps, h]
@@ -73,8 +82,8 @@ struct AttentionGruBackward {
   T* by_recurrent;     // [steps, 3 h]
   T* by_queries;       // [steps, a]
   T* by_contexts;      // [steps, d]: scratch
-  T* by_keys;          // [batch, source, a]
-  T* by_values;        // [batch, source, d]
+  T* by_keys;          // [places, a]
+  T* by_values;        // [places, d]
   T* by_v;             // [batch, a]
 };
 template <class T>

@@ -110,6 +110,47 @@ TEST_CASE("steps of no row and of no time") {
   }
 }
 
+TEST_CASE("join puts packings side by side in another order, and its derivative takes them apart") {
+  manual_seed(216);
+  const Tensor lengths = tensor({2, 0, 3}, DType::int64);
+  const auto in_order = [&](StepOrder order) { return Steps(3, 4, lengths, order); };
+  const Steps forward = in_order(StepOrder::forward), reverse = in_order(StepOrder::reverse),
+              by_row = in_order(StepOrder::by_row);
+  const Tensor a = randn({5, 2}, 0, 1, DType::float64).requires_grad_();
+  const Tensor b = randn({5, 3}, 0, 1, DType::float64).requires_grad_();
+  for (const Steps& to : {forward, reverse, by_row}) {
+    const Tensor whole = cat({unpack(a, forward), unpack(b, reverse)}, 2);
+    CHECK(difference(join({{a, forward}, {b, reverse}}, to), pack(whole, to)) == 0);
+    const auto joining = [&](const std::vector<Tensor>& in) {
+      return square(join({{in[0], forward}, {in[1], reverse}}, to));
+    };
+    CHECK(gradcheck(joining, {a, b}));
+    CHECK(gradgradcheck(joining, {a, b}));
+  }
+  const Tensor wide = randn({5, 6});
+  for (const Tensor& view : {slice(wide, 1, 2, 4), transpose(transpose(slice(wide, 1, 0, 5)), 0, 1),
+                             expand(slice(wide, 0, 0, 1), {5, 6})}) {
+    CHECK(difference(join({{view, forward}}, reverse), join({{view.clone(), forward}}, reverse)) ==
+          0);
+  }
+}
+
+TEST_CASE("packings that do not fit are not joined") {
+  const Steps steps(2, 3, tensor({1, 3}, DType::int64)),
+      same_count(2, 3, tensor({2, 2}, DType::int64)), other_batch(1, 6, tensor({4}, DType::int64));
+  CHECK_THROWS_WITH_AS(join({}, steps), doctest::Contains("there is nothing to join"), Error);
+  CHECK_THROWS_WITH_AS(join({{zeros({3, 2}), steps}}, steps),
+                       doctest::Contains("a packing [3, 2] does not hold the 4 real steps"), Error);
+  CHECK_THROWS_WITH_AS(join({{zeros({4}), steps}}, steps),
+                       doctest::Contains("a packing [4] does not hold the 4 real steps"), Error);
+  CHECK_THROWS_AS(join({{zeros({4, 1}), steps}, {zeros({4, 1}, DType::float64), steps}}, steps),
+                  Error);
+  for (const Steps& other : {same_count, other_batch, Steps(2, 3)}) {
+    CHECK_THROWS_WITH_AS(join({{zeros({other.count(), 2}), other}}, steps),
+                         doctest::Contains("do not hold the same steps"), Error);
+  }
+}
+
 TEST_CASE("lengths and shapes that do not fit are told") {
   CHECK_THROWS_WITH_AS(Steps(2, 4, zeros({3}, DType::int64)),
                        doctest::Contains("the lengths are int64 [3], and must be int64 [2]"),

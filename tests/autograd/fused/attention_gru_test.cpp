@@ -35,13 +35,25 @@ AttentionGRUInputs named(const std::vector<Tensor>& x, const Tensor& mask, const
   return {pack(x[0], steps), x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], mask};
 }
 
-// Random padding at the end of each source; the first row has none, the last nothing else.
-Tensor padding(const Sizes& n) {
+// Lengths of the sources: the first row has no padding, the last nothing else.
+Tensor source_lengths(const Sizes& n) {
   std::vector<std::int64_t> lengths{n.source};
   for (std::int64_t row = 1; row < n.batch; ++row) lengths.push_back((row * 2) % (n.source + 1));
   lengths.back() = n.batch > 1 ? 0 : n.source;
-  const Tensor ends = from_vector(lengths, {n.batch, 1});
-  return ge(arange(0, static_cast<double>(n.source)), ends);
+  return from_vector(lengths, {n.batch});
+}
+
+Tensor padding(const Sizes& n) {
+  return ge(arange(0, static_cast<double>(n.source)), unsqueeze(source_lengths(n), 1));
+}
+
+// The same inputs with keys and values packed.
+AttentionGRUInputs packed(AttentionGRUInputs in, const Steps& source) {
+  in.keys = pack(in.keys, source);
+  in.values = pack(in.values, source);
+  in.mask = Tensor();
+  in.source = source;
+  return in;
 }
 
 // The steps of the targets: all of them, or those of rows that end at different times.
@@ -83,6 +95,32 @@ TEST_CASE("the kernel computes what the composition says, forward and backward")
       CHECK(difference(fused, defined) < 1e-12);
       CHECK(difference(looks, defined_looks) < 1e-12);
       check_gradients(fused, defined, in);
+    }
+  }
+}
+
+TEST_CASE("keys and values without their padding give the same, and the gradients of both") {
+  manual_seed(135);
+  for (const Sizes& n : {Sizes{3, 4, 5, 2, 3, 4}, Sizes{1, 1, 1, 1, 1, 1},
+                         Sizes{70, 2, 3, 4, 20, 5}, Sizes{2, 3, 0, 2, 2, 2}}) {
+    for (const bool ragged : {false, true}) {
+      CAPTURE(n.batch);
+      CAPTURE(ragged);
+      const Steps steps = steps_of(n, ragged);
+      const Steps source(n.batch, n.source, ragged ? source_lengths(n) : Tensor(),
+                         StepOrder::by_row);
+      const std::vector<Tensor> in = leaves(n);
+      const auto whole = [&] { return named(in, ragged ? padding(n) : Tensor(), steps); };
+      const auto [fused, looks] = attention_gru(packed(whole(), source), steps);
+      const auto [defined, defined_looks] =
+          attention_gru_composition(packed(whole(), source), steps);
+      const auto [unpacked, unpacked_looks] = attention_gru(whole(), steps);
+      CHECK(difference(fused, defined) < 1e-12);
+      CHECK(difference(fused, unpacked) < 1e-12);
+      CHECK(difference(looks, defined_looks) < 1e-12);
+      CHECK(difference(looks, unpacked_looks) < 1e-12);
+      check_gradients(fused, defined, in);
+      check_gradients(attention_gru(packed(whole(), source), steps).output, unpacked, in);
     }
   }
 }
@@ -133,6 +171,12 @@ TEST_CASE("first and second derivatives agree with differences") {
   const std::vector<Tensor> in = leaves(n);
   CHECK(gradcheck(f, in));
   CHECK(gradgradcheck(f, in));
+  const Steps source(2, 3, tensor({3, 1}, DType::int64), StepOrder::by_row);
+  const auto of_packed = [&](const std::vector<Tensor>& x) {
+    return attention_gru(packed(named(x, {}, steps), source), steps).output;
+  };
+  CHECK(gradcheck(of_packed, in));
+  CHECK(gradgradcheck(of_packed, in));
 }
 
 TEST_CASE("shapes that do not fit are told by name") {
@@ -147,4 +191,19 @@ TEST_CASE("shapes that do not fit are told by name") {
   in = leaves({2, 2, 3, 2, 2, 2});
   CHECK_THROWS_WITH_AS(attention_gru(named(in, zeros({2, 3}), steps), steps),
                        doctest::Contains("the mask is float32"), Error);
+  const auto of_source = [&](const Steps& source) {
+    return attention_gru(packed(named(in, {}, steps), source), steps);
+  };
+  const Tensor lengths = tensor({3, 1}, DType::int64);
+  CHECK_THROWS_WITH_AS(of_source(Steps(2, 3, lengths)), doctest::Contains("StepOrder::by_row"),
+                       Error);
+  const Steps source(2, 3, lengths, StepOrder::by_row);
+  AttentionGRUInputs wrong = packed(named(in, {}, steps), source);
+  wrong.keys = zeros({5, 2}, DType::float64);
+  CHECK_THROWS_WITH_AS(attention_gru(wrong, steps),
+                       doctest::Contains("keys is [5, 2], and must be [4, 2]"), Error);
+  wrong.keys = zeros({2, 3, 2}, DType::float64);
+  CHECK_THROWS_WITH_AS(attention_gru(wrong, steps),
+                       doctest::Contains("keys is [2, 3, 2], and must be [places, attention]"),
+                       Error);
 }
