@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "autograd/steps.h"
 #include "nn/linear.h"
 
 namespace attune::nn {
@@ -49,9 +50,9 @@ class EncoderDecoder : public Module {
   // One step of the decoder from the tokens before it, int64 [batch].
   virtual Step step(const Tensor& previous, const DecoderState& state,
                     const Memory& memory) const = 0;
-  // The outputs of all steps at once [batch, target, features], from the tokens before each. At and
-  // past a target's length (int64 [batch]; undefined where all are wanted) they may be left 0.
-  virtual Tensor outputs(const Batch& batch, const Tensor& target_lengths) const = 0;
+  // The outputs [steps, features] of all steps within the targets' lengths (int64 [batch], or
+  // undefined where all are wanted) at once, from the tokens before each.
+  virtual Packed outputs(const Batch& batch, const Tensor& target_lengths) const = 0;
   // Outputs [.., features] -> scores of the next token [.., target vocabulary].
   virtual const Linear& output_layer() const = 0;
 };

@@ -264,22 +264,19 @@ Tensor RecurrentEncoderDecoder::sequences(const Vectors& embedded, const Steps& 
   return x;
 }
 
-Tensor RecurrentEncoderDecoder::outputs(const Batch& batch, const Tensor& target_lengths) const {
+Packed RecurrentEncoderDecoder::outputs(const Batch& batch, const Tensor& target_lengths) const {
   const Tensor& before = batch.target_in;
   const Steps steps(before.size(0), before.size(1), target_lengths);
   if (has_fused_states()) {
     const auto [states, last] = read(batch.source, batch.source_lengths);
     const LookedAt source{look_->additive()->prepare(states.rows), states.rows, {}, states.steps};
-    const Tensor outputs = fused_states(embed(target_embedding_, before), steps,
-                                        initial_state(last, steps.batch()), source)
-                               .output;
-    return dropout_.forward(unpack(outputs, steps));
+    const AttentionGRUResult all = fused_states(embed(target_embedding_, before), steps,
+                                                initial_state(last, steps.batch()), source);
+    return {dropout_.forward(all.output), steps};
   }
   const Encoded encoded = encode(batch.source, batch.source_lengths);
   const Vectors embedded = embed(target_embedding_, before);
-  if (has_sequences()) {
-    return dropout_.forward(unpack(sequences(embedded, steps, encoded), steps));
-  }
+  if (has_sequences()) return {dropout_.forward(sequences(embedded, steps, encoded)), steps};
   DecoderState state = encoded.state;
   std::vector<Tensor> outputs;
   for (const Tensor& x : unbind(embedded.whole(), 1)) {
@@ -288,7 +285,7 @@ Tensor RecurrentEncoderDecoder::outputs(const Batch& batch, const Tensor& target
     state = std::move(now.state);
     outputs.push_back(now.output);
   }
-  return stack(outputs, 1);
+  return {pack(stack(outputs, 1), steps), steps};
 }
 
 }  // namespace attune::nn

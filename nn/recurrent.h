@@ -58,7 +58,7 @@ class RecurrentEncoderDecoder : public EncoderDecoder {
 
   Encoded encode(const Tensor& source, const Tensor& lengths) const override;
   Step step(const Tensor& previous, const DecoderState& state, const Memory& memory) const override;
-  Tensor outputs(const Batch& batch, const Tensor& target_lengths) const override;
+  Packed outputs(const Batch& batch, const Tensor& target_lengths) const override;
   const Linear& output_layer() const override { return output_; }
 
  private:

@@ -110,21 +110,26 @@ Tensor Seq2Seq::logits(const Tensor& outputs) const {
   return parts_->output_layer().forward(outputs);
 }
 
-Tensor Seq2Seq::outputs(const Batch& batch, double sampling, const Tensor& lengths) const {
+Packed Seq2Seq::outputs(const Batch& batch, double sampling, const Tensor& lengths) const {
   if (sampling <= 0) return parts_->outputs(batch, lengths);
-  return sampled_outputs(batch.target_in, encode(batch.source, batch.source_lengths), sampling);
+  const Tensor all =
+      sampled_outputs(batch.target_in, encode(batch.source, batch.source_lengths), sampling);
+  const Steps steps(all.size(0), all.size(1), lengths, StepOrder::by_row);
+  return {pack(all, steps), steps};
 }
 
 Tensor Seq2Seq::forward(const Batch& batch, double sampling) const {
   const Scope in = scope();
-  return parts_->output_layer().forward(outputs(batch, sampling));
+  const auto [rows, steps] = outputs(batch, sampling);
+  return parts_->output_layer().forward(unpack(rows, steps));
 }
 
 Tensor Seq2Seq::loss(const Batch& batch, double label_smoothing, double sampling) const {
   const Scope in = scope();
   const Linear& layer = parts_->output_layer();
-  return linear_cross_entropy(outputs(batch, sampling, lengths_of(batch.target_out)), layer.weight,
-                              layer.bias, batch.target_out, padding_id, label_smoothing);
+  const auto [rows, steps] = outputs(batch, sampling, lengths_of(batch.target_out));
+  return linear_cross_entropy(rows, layer.weight, layer.bias, pack(batch.target_out, steps),
+                              padding_id, label_smoothing);
 }
 
 Tensor Seq2Seq::sampled_outputs(const Tensor& given, const Encoded& encoded,

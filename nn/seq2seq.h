@@ -74,9 +74,8 @@ class Seq2Seq : public Module {
   Tensor loss(const Batch& batch, double label_smoothing = 0, double sampling = 0) const;
 
  private:
-  // What the logits of every target position are made from [batch, target, features]; with lengths
-  // as in EncoderDecoder::outputs().
-  Tensor outputs(const Batch& batch, double sampling, const Tensor& lengths = {}) const;
+  // What the logits of every target position are made from, as in EncoderDecoder::outputs().
+  Packed outputs(const Batch& batch, double sampling, const Tensor& lengths = {}) const;
   Tensor sampled_outputs(const Tensor& previous, const Encoded& encoded, double sampling) const;
 
   Seq2SeqOptions options_;

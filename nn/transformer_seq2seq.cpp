@@ -46,8 +46,17 @@ Tensor TransformerEncoderDecoder::embed(const Embedding& embedding, const Tensor
                           sinusoidal_positions(tokens.size(1), features_, first, embedded.dtype()));
 }
 
+Tensor TransformerEncoderDecoder::embed(const Embedding& embedding, const Tensor& tokens,
+                                        const Steps& steps) const {
+  const Tensor embedded =
+      embedding.forward(pack(tokens, steps)) * std::sqrt(static_cast<double>(features_));
+  const Tensor positions = sinusoidal_positions(steps.time(), features_, 0, embedded.dtype());
+  const Tensor of_batch = expand(positions, {steps.batch(), steps.time(), features_});
+  return dropout_.forward(embedded + pack(of_batch, steps));
+}
+
 Tensor TransformerEncoderDecoder::read(const Tensor& source, const Steps& steps) const {
-  return encoder_.forward(pack(embed(source_embedding_, source, 0), steps), steps);
+  return encoder_.forward(embed(source_embedding_, source, steps), steps);
 }
 
 Encoded TransformerEncoderDecoder::encode(const Tensor& source, const Tensor& lengths) const {
@@ -94,14 +103,14 @@ Step TransformerEncoderDecoder::step(const Tensor& previous, const DecoderState&
   return result;
 }
 
-Tensor TransformerEncoderDecoder::outputs(const Batch& batch, const Tensor& target_lengths) const {
+Packed TransformerEncoderDecoder::outputs(const Batch& batch, const Tensor& target_lengths) const {
   const auto steps_of = [](const Tensor& tokens, const Tensor& lengths) {
     return Steps(tokens.size(0), tokens.size(1), lengths, StepOrder::by_row);
   };
   const Steps source = steps_of(batch.source, batch.source_lengths);
   const Steps target = steps_of(batch.target_in, target_lengths);
-  const Tensor x = pack(embed(target_embedding_, batch.target_in, 0), target);
-  return unpack(decoder_.forward(x, target, read(batch.source, source), source), target);
+  const Tensor x = embed(target_embedding_, batch.target_in, target);
+  return {decoder_.forward(x, target, read(batch.source, source), source), target};
 }
 
 }  // namespace attune::nn

@@ -17,13 +17,15 @@ class TransformerEncoderDecoder : public EncoderDecoder {
 
   Encoded encode(const Tensor& source, const Tensor& lengths) const override;
   Step step(const Tensor& previous, const DecoderState& state, const Memory& memory) const override;
-  Tensor outputs(const Batch& batch, const Tensor& target_lengths) const override;
+  Packed outputs(const Batch& batch, const Tensor& target_lengths) const override;
   const Linear& output_layer() const override { return output_; }
 
  private:
   // Tokens [batch, time] as features [batch, time, features]: sqrt(features) embedding + position,
   // the positions counted from `first`.
   Tensor embed(const Embedding& embedding, const Tensor& tokens, std::int64_t first) const;
+  // The same of their real steps alone [steps, features], counted from 0.
+  Tensor embed(const Embedding& embedding, const Tensor& tokens, const Steps& steps) const;
   // The source as the encoder sees it, step by step: [steps, features].
   Tensor read(const Tensor& source, const Steps& steps) const;
   // The next steps of the decoder, which the state keeps.

@@ -96,8 +96,14 @@ void compute(const Chunk<T>& c, T* logsumexps, Options options, bool with_gradie
   }
 }
 
+// The rows of x at those places.
+Tensor rows_at(const Tensor& x, const Tensor& places) {
+  return places.numel() == x.size(0) ? x.contiguous() : index_select(x, 0, places);
+}
+
 // Rows [n, features] at their places among the rows of `shape`; the others are zero.
 Tensor spread(const Tensor& rows, const Tensor& places, const Shape& shape) {
+  if (rows.numel() == numel(shape)) return reshape(rows, shape);
   const Tensor all = zeros(shape, rows.dtype());
   const auto* const place = places.data<std::int64_t>();
   dispatch_floating(rows.dtype(), [&]<class T>(T) {
@@ -169,8 +175,8 @@ Tensor linear_cross_entropy(Operand x, Operand weight, Operand bias, Operand tar
   {
     const NoGrad no_grad;
     const Tensor rows = reshape(*x, {targets->numel(), x->size(-1)});
-    found = find(index_select(rows, 0, counted_places), weight->contiguous(), bias->contiguous(),
-                 index_select(reshape(*targets, {targets->numel()}), 0, counted_places), options,
+    found = find(rows_at(rows, counted_places), weight->contiguous(), bias->contiguous(),
+                 rows_at(reshape(*targets, {targets->numel()}), counted_places), options,
                  with_gradients);
   }
   if (!with_gradients) return found.loss;
