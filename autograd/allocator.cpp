@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "autograd/error.h"
+#include "autograd/kernels/rounding.h"
 #include "autograd/regions.h"
 
 namespace attune {
@@ -32,7 +33,7 @@ constexpr std::int64_t cache_slack = 16 << 20;
 
 // Size classes of small blocks: eight to an octave, so that rounding up wastes at most an eighth.
 constexpr std::size_t size_class(std::size_t bytes) {
-  const std::size_t units = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment;
+  const std::size_t units = divide_up(std::max<std::size_t>(bytes, 1), alignment);
   if (units <= 8) return units - 1;
   const auto octave = static_cast<std::size_t>(std::bit_width(units - 1)) - 4;
   return 8 * octave + ((units - 1) >> octave);

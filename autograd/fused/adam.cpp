@@ -7,6 +7,7 @@
 #include "autograd/kernels/isa.h"
 #include "autograd/kernels/lanes.h"
 #include "autograd/kernels/parallel.h"
+#include "autograd/kernels/rounding.h"
 #include "autograd/ops.h"
 
 namespace attune {
@@ -99,7 +100,7 @@ struct SquaresLoop {
 
 double sum_of_squares(const Tensor& x) {
   const Tensor whole = x.detach().contiguous();
-  std::vector<double> parts(static_cast<std::size_t>((x.numel() + grain - 1) / grain));
+  std::vector<double> parts(static_cast<std::size_t>(divide_up(x.numel(), grain)));
   dispatch_floating(x.dtype(), [&]<class T>(T) {
     const T* const data = whole.data<T>();
     parallel_for(x.numel(), grain, [&](std::int64_t begin, std::int64_t end) {

@@ -134,10 +134,9 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T>
     }
   }
   const std::int64_t threads = num_threads();
-  const std::int64_t wanted =
-      packed && !by_rows && threads > 1
-          ? round_up((n + most_packed_columns - 1) / most_packed_columns, threads)
-          : threads;
+  const std::int64_t wanted = packed && !by_rows && threads > 1
+                                  ? round_up(divide_up(n, most_packed_columns), threads)
+                                  : threads;
   // A product with one row packs nothing, and BLAS adds its elements up in an order that depends on
   // the piece: there the sizes alone decide.
   const std::int64_t pieces = std::min<std::int64_t>(m == 1 ? most_pieces_of_row : wanted, most);

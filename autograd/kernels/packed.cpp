@@ -76,7 +76,7 @@ void PackedMatrix<float>::multiply_in_parallel(std::int64_t m, const float* a, s
                                                Addend<float> add, float* c,
                                                std::int64_t ldc) const {
   const std::int64_t work_of_panel = std::max<std::int64_t>(1, m * k_ * panel_columns());
-  const std::int64_t at_once = (least_work_a_thread + work_of_panel - 1) / work_of_panel;
+  const std::int64_t at_once = divide_up(least_work_a_thread, work_of_panel);
   parallel_for(panels_of(n_), at_once, [&](std::int64_t begin, std::int64_t end) {
     multiply_panels(begin, end, m, a, lda, add, c, ldc);
   });

@@ -36,11 +36,11 @@ class ByBlocks {
         b_(b),
         threads_(threads),
         alive_(threads > 1 ? 2 : 1),
-        rows_(round_up(equal_part((all.m + threads - 1) / threads, most_rows), least_rows)),
+        rows_(round_up(equal_part(divide_up(all.m, threads), most_rows), least_rows)),
         step_(equal_part(all.k, most_of_k)),
-        wide_((all.n + most_columns - 1) / most_columns),
-        blocks_((all.k + step_ - 1) / step_ * wide_),
-        multiplied_(static_cast<std::size_t>((all.m + rows_ - 1) / rows_)),
+        wide_(divide_up(all.n, most_columns)),
+        blocks_(divide_up(all.k, step_) * wide_),
+        multiplied_(static_cast<std::size_t>(divide_up(all.m, rows_))),
         counters_(static_cast<std::size_t>(blocks_ * (2 + threads))) {
     thread_local PackingBuffer buffer;
     room_ = buffer.floats(alive_ * room_of_block());
@@ -81,7 +81,7 @@ class ByBlocks {
 
   // Units of rows.
   std::int64_t units() const { return static_cast<std::int64_t>(multiplied_.size()); }
-  std::int64_t units_a_thread() const { return (units() + threads_ - 1) / threads_; }
+  std::int64_t units_a_thread() const { return divide_up(units(), threads_); }
   std::int64_t room_of_block() const {
     return step_ * round_up(std::min(all_.n, most_columns), panel_columns());
   }

@@ -145,7 +145,7 @@ std::int64_t panel_columns() {
 }
 
 std::int64_t panels_of(std::int64_t n) {
-  return (n + panel_columns() - 1) / panel_columns();
+  return divide_up(n, panel_columns());
 }
 
 std::int64_t panel_begin(std::int64_t panel, std::int64_t n) {

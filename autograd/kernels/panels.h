@@ -2,9 +2,11 @@
 // The order in which tiles (tiles.h) read the right operand of a product: in panels of so many
 // columns as one tile has, each [k, columns] without gaps.
 
+#include <algorithm>
 #include <cstdint>
 
 #include "autograd/kernels/gemm.h"
+#include "autograd/kernels/rounding.h"
 
 namespace attune {
 
@@ -26,9 +28,9 @@ using BaselineTile = TileSize<4, 2, 4>;
 template <class Size>
 constexpr std::int64_t next_columns_of(std::int64_t left) {
   if (left <= Size::columns || left > 2 * Size::columns) {
-    return left < Size::columns ? left : Size::columns;
+    return std::min<std::int64_t>(left, Size::columns);
   }
-  return ((left + 1) / 2 + Size::lanes - 1) / Size::lanes * Size::lanes;
+  return round_up((left + 1) / 2, Size::lanes);
 }
 
 // On this machine: the columns of a panel, the number of panels of n columns, and where one of them

@@ -21,6 +21,7 @@
 #include <thread>
 
 #include "autograd/error.h"
+#include "autograd/kernels/rounding.h"
 
 namespace attune {
 namespace {
@@ -215,7 +216,7 @@ void run_chunks(std::int64_t n, std::int64_t grain, ChunkFunction chunk, const v
   if (inside_loop) {
     loop.work();
   } else {
-    const std::int64_t chunks = (n - 1) / grain + 1;
+    const std::int64_t chunks = divide_up(n, grain);
     const auto helpers = static_cast<int>(std::min<std::int64_t>(num_threads(), chunks)) - 1;
     if (helpers == 0 || !pool.run(loop, helpers)) loop.work();
   }

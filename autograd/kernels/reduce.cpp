@@ -6,6 +6,7 @@
 #include "autograd/kernels/isa.h"
 #include "autograd/kernels/lanes.h"
 #include "autograd/kernels/parallel.h"
+#include "autograd/kernels/rounding.h"
 
 namespace attune {
 namespace {
@@ -72,7 +73,7 @@ struct ReduceColumns {
 template <class Op, class T>
 void reduce_rows(T* out, const T* in, std::int64_t outer, std::int64_t n) {
   if (n > 2 * piece) {
-    const std::int64_t pieces = (n + piece - 1) / piece;
+    const std::int64_t pieces = divide_up(n, piece);
     std::vector<T> partial(static_cast<std::size_t>(pieces));
     for (std::int64_t o = 0; o < outer; ++o) {
       parallel_for(pieces, 1, [&](std::int64_t begin, std::int64_t end) {

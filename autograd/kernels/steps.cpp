@@ -1,4 +1,5 @@
 #include "autograd/kernels/steps.h"
+#include "autograd/kernels/rounding.h"
 
 #include <algorithm>
 #include <functional>
@@ -33,7 +34,7 @@ std::vector<StepTask> deal_steps(const std::vector<std::int64_t>& lengths,
       std::adjacent_find(lengths.begin(), lengths.end(), std::not_equal_to<>()) == lengths.end();
   if (!equal) std::stable_sort(order.begin(), order.end(), longer);
   const auto rows = static_cast<std::int64_t>(lengths.size());
-  const auto count = static_cast<std::size_t>((rows + rows_a_task - 1) / rows_a_task);
+  const auto count = static_cast<std::size_t>(divide_up(rows, rows_a_task));
   std::vector<StepTask> tasks(count);
   for (std::size_t i = 0; i < order.size(); ++i) {
     tasks[equal ? i * count / order.size() : i % count].rows.push_back(order[i]);

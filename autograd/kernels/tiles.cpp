@@ -2,6 +2,7 @@
 
 #include "autograd/kernels/isa.h"
 #include "autograd/kernels/panels.h"
+#include "autograd/kernels/rounding.h"
 #include "autograd/kernels/subnormals.h"
 #include "autograd/kernels/vectors.h"
 
@@ -186,7 +187,7 @@ struct ProductLoop {
   // lines after its own where a is transposed.
   static Lines later(const Product& x, const float* panel, std::int64_t first, std::int64_t row) {
     if (x.fetch_panels && first + columns < x.n) {
-      const std::int64_t tile = row / rows, tiles = (x.m + rows - 1) / rows;
+      const std::int64_t tile = row / rows, tiles = divide_up(x.m, rows);
       const std::int64_t step = std::min<std::int64_t>(numbers_a_line, columns / tiles);
       return {panel + x.panel_size + tile * step * x.k, step};
     }

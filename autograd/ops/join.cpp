@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "autograd/kernels/parallel.h"
+#include "autograd/kernels/rounding.h"
 #include "autograd/op.h"
 
 namespace attune {
@@ -78,7 +79,7 @@ void join_rows(const std::vector<Tensor>& pieces, std::int64_t count, const Tens
     from.push_back({piece.detach().contiguous(), bytes});
     row += bytes;
   }
-  const auto rows_a_chunk = static_cast<std::int64_t>((bytes_a_chunk + row - 1) / row);
+  const auto rows_a_chunk = static_cast<std::int64_t>(divide_up(bytes_a_chunk, row));
   parallel_for(count, rows_a_chunk, [&](std::int64_t begin, std::int64_t end) {
     std::byte* out = value.bytes() + static_cast<std::size_t>(begin) * row;
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "autograd/kernels/rounding.h"
 #include "autograd/op.h"
 
 namespace attune {
@@ -167,7 +168,7 @@ Tensor slice(Operand x, std::int64_t dim, std::int64_t start, std::int64_t end, 
   end = std::clamp<std::int64_t>(end < 0 ? end + size : end, start, size);
   Shape shape = x->shape();
   Strides strides = x->strides();
-  shape[d] = (end - start + step - 1) / step;
+  shape[d] = divide_up(end - start, step);
   strides[d] *= step;
   return apply("slice", {x}, view(*x, shape, strides, start * x->strides()[d]),
                wrt(x, [=, from = x->shape()](const Tensor& g) {
