@@ -74,9 +74,11 @@ Shape with_leading(const Shape& shape, std::size_t dropped, Shape leading) {
   return leading;
 }
 
-// Whether the elements of every step of x [batch, time, ..] lie side by side.
-bool has_whole_steps(const Tensor& x) {
-  return is_contiguous(with_leading(x.shape(), 2, {}), with_leading(x.strides(), 2, {}));
+// x, or a copy, with the elements of every step side by side; its first dimensions count the steps.
+Tensor with_whole_steps(const Tensor& x, std::size_t leading) {
+  const bool whole =
+      is_contiguous(with_leading(x.shape(), leading, {}), with_leading(x.strides(), leading, {}));
+  return whole ? x.detach() : x.detach().contiguous();
 }
 
 std::int64_t bytes_a_step(const Shape& shape, std::size_t leading, DType dtype) {
@@ -86,16 +88,16 @@ std::int64_t bytes_a_step(const Shape& shape, std::size_t leading, DType dtype) 
 // Of each of the steps of `to`, the number of its row in a packing in the order of `from`. Error if
 // they do not hold the same steps.
 std::vector<std::int64_t> rows_in(const Steps& from, const Steps& to, Site site) {
-  const auto fits = [&](std::int64_t row) { return row >= 0; };
-  std::vector<std::int64_t> rows;
+  const auto fits = [](std::int64_t row) { return row >= 0; };
   if (from.batch() == to.batch() && from.time() == to.time() && from.count() == to.count()) {
     std::vector<std::int64_t> row_at(static_cast<std::size_t>(from.batch() * from.time()), -1);
-    for (const std::int64_t place : from.places()) {
-      row_at[static_cast<std::size_t>(place)] = static_cast<std::int64_t>(rows.size());
-      rows.push_back(place);
+    std::int64_t row = 0;
+    for (const std::int64_t place : from.places()) row_at[static_cast<std::size_t>(place)] = row++;
+    std::vector<std::int64_t> rows;
+    rows.reserve(to.places().size());
+    for (const std::int64_t place : to.places()) {
+      rows.push_back(row_at[static_cast<std::size_t>(place)]);
     }
-    std::transform(to.places().begin(), to.places().end(), rows.begin(),
-                   [&](std::int64_t place) { return row_at[static_cast<std::size_t>(place)]; });
     if (std::all_of(rows.begin(), rows.end(), fits)) return rows;
   }
   misuse("join", site,
@@ -116,8 +118,7 @@ void put_columns(const Packed& part, const Steps& steps, std::int64_t start, con
                        to_string(given.shape()), part.steps.count()),
            "Make it [steps, features].");
   }
-  const bool whole_rows = given.size(1) <= 1 || given.strides()[1] == 1;
-  const Tensor from = whole_rows ? given.detach() : given.detach().contiguous();
+  const Tensor from = with_whole_steps(given, 1);
   const std::vector<std::int64_t> row_of = rows_in(part.steps, steps, site);
   const auto item = static_cast<std::int64_t>(item_size(given.dtype()));
   copy_slabs(
@@ -151,7 +152,7 @@ Tensor pack(Operand x, const Steps& steps) {
   if (steps.as_they_lie()) {
     return reshape(x, with_leading(x->shape(), 2, {steps.count()}));
   }
-  const Tensor from = has_whole_steps(*x) ? x->detach() : x->detach().contiguous();
+  const Tensor from = with_whole_steps(*x, 2);
   Tensor rows = empty(with_leading(x->shape(), 2, {steps.count()}), x->dtype());
   const std::int64_t slab = bytes_a_step(x->shape(), 2, x->dtype());
   const auto item = static_cast<std::int64_t>(item_size(x->dtype()));
@@ -184,6 +185,15 @@ Tensor unpack(Operand rows, const Steps& steps) {
       [&](std::int64_t i) { return from.bytes() + i * slab; });
   return apply("unpack", {rows}, std::move(x),
                wrt(rows, [steps](const Tensor& g) { return pack(g, steps); }));
+}
+
+Packed pack_by_row(Operand x, const Tensor& lengths) {
+  const Steps steps(x->size(0), x->size(1), lengths, StepOrder::by_row, x.site());
+  return {pack(x, steps), steps};
+}
+
+Tensor unpack(const Packed& packed, Site site) {
+  return unpack({packed.rows, site}, packed.steps);
 }
 
 Tensor join(const std::vector<Packed>& parts, const Steps& steps, Site site) {

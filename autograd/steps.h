@@ -54,11 +54,15 @@ Tensor pack(Operand x, const Steps& steps);
 // The batch [batch, time, ..] that rows [steps, ..] were packed from, with 0 for padding.
 Tensor unpack(Operand rows, const Steps& steps);
 
-// A batch without its padding: the rows [steps, features] of its real steps, in their order.
+// A batch without its padding: the rows [steps, ..] of its real steps, in their order.
 struct Packed {
   Tensor rows;
   Steps steps;
 };
+
+// The real steps of x [batch, time, ..] by row, for lengths as Steps has them; and back.
+Packed pack_by_row(Operand x, const Tensor& lengths);
+Tensor unpack(const Packed& packed, Site site = Site::current());
 
 // Packings of one batch side by side, in the order of `steps`: [steps, all their features]. Error
 // if there is none, or if they do not hold the same steps of the same batch.

@@ -57,7 +57,7 @@ Look::Look(const Seq2SeqOptions& options, std::int64_t memory_size, std::shared_
 }
 
 Memory Look::prepare(const Packed& states, const Tensor& mask) const {
-  const Tensor whole = unpack(states.rows, states.steps);  // [batch, source, features]
+  const Tensor whole = unpack(states);  // [batch, source, features]
   if (heads_) {
     const MultiheadAttention::Projected seen = heads_->project(whole, whole);
     return {{seen.keys}, {seen.values}, mask};

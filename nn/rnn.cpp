@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "autograd/fused/gru.h"
 #include "autograd/fused/lstm.h"
 #include "nn/linear.h"
@@ -114,10 +116,10 @@ Recurrent::Sequence Recurrent::read(const Vectors& x, const Tensor& lengths,
   };
   const Steps by_row(batch, x.time(), lengths, StepOrder::by_row);
   Vectors input = x;
-  Tensor rows;
+  std::optional<Packed> output;
   std::vector<States> last(states_);
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
-    if (layer > 0) input = dropout_.forward(unpack(rows, by_row));
+    if (layer > 0) input = dropout_.forward(unpack(*output));
     std::vector<Packed> outputs;
     for (const Direction& d : layers_[layer]) {
       States first;
@@ -128,9 +130,9 @@ Recurrent::Sequence Recurrent::read(const Vectors& x, const Tensor& lengths,
       outputs.push_back(sequence.output);
       for (std::size_t k = 0; k < states_; ++k) last[k].push_back(sequence.last[k]);
     }
-    rows = join(outputs, by_row);
+    output = outputs.size() == 1 ? outputs[0] : Packed{join(outputs, by_row), by_row};
   }
-  Sequence result{{rows, by_row}, {}};
+  Sequence result{*output, {}};
   for (const States& states : last) result.last.push_back(stack(states, 0));
   return result;
 }
@@ -159,11 +161,6 @@ std::pair<Tensor, Tensor> run_steps(const Tensor& input, Tensor h, const Tensor&
   return {steps.empty() ? zeros(none, input.dtype()) : stack(outputs, 1), h};
 }
 
-Packed packed(const Tensor& x, const Tensor& lengths) {
-  const Steps steps(x.size(0), x.size(1), lengths, StepOrder::by_row);
-  return {pack(x, steps), steps};
-}
-
 Steps steps_of(const Vectors& x, const Tensor& lengths, bool reverse) {
   return Steps(x.batch(), x.time(), lengths, reverse ? StepOrder::reverse : StepOrder::forward);
 }
@@ -177,7 +174,7 @@ Tensor bias_or_zeros(const Tensor& bias, const Tensor& weight) {
 
 RNN::Result RNN::forward(const Vectors& x, const Tensor& lengths, const Tensor& initial) const {
   const Sequence all = read(x, lengths, {initial});
-  return {unpack(all.output.rows, all.output.steps), all.last[0]};
+  return {unpack(all.output), all.last[0]};
 }
 
 Recurrent::Sequence RNN::run(const Vectors& x, const States& initial, const Direction& direction,
@@ -187,12 +184,12 @@ Recurrent::Sequence RNN::run(const Vectors& x, const States& initial, const Dire
     return squashed(from_input + linear(h, direction.weight_hh, direction.bias_hh), nonlinearity_);
   };
   auto [output, state] = run_steps(input, initial[0], lengths, direction.reverse, step);
-  return {packed(output, lengths), {state}};
+  return {pack_by_row(output, lengths), {state}};
 }
 
 GRU::Result GRU::forward(const Vectors& x, const Tensor& lengths, const Tensor& initial) const {
   const Sequence all = read(x, lengths, {initial});
-  return {unpack(all.output.rows, all.output.steps), all.last[0]};
+  return {unpack(all.output), all.last[0]};
 }
 
 Recurrent::Sequence GRU::run(const Vectors& x, const States& initial, const Direction& direction,
@@ -203,7 +200,7 @@ Recurrent::Sequence GRU::run(const Vectors& x, const States& initial, const Dire
     };
     const Tensor input = linear(x.whole(), direction.weight_ih, direction.bias_ih);
     auto [output, state] = run_steps(input, initial[0], lengths, direction.reverse, step);
-    return {packed(output, lengths), {state}};
+    return {pack_by_row(output, lengths), {state}};
   }
   const Steps steps = steps_of(x, lengths, direction.reverse);
   const Tensor input = x.linear_of(steps, direction.weight_ih, direction.bias_ih);
@@ -216,7 +213,7 @@ Recurrent::Sequence GRU::run(const Vectors& x, const States& initial, const Dire
 LSTM::Result LSTM::forward(const Vectors& x, const Tensor& lengths,
                            const LSTMState& initial) const {
   const Sequence all = read(x, lengths, {initial.state, initial.cell});
-  return {unpack(all.output.rows, all.output.steps), {all.last[0], all.last[1]}};
+  return {unpack(all.output), {all.last[0], all.last[1]}};
 }
 
 Recurrent::Sequence LSTM::run(const Vectors& x, const States& initial, const Direction& direction,

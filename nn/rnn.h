@@ -108,8 +108,9 @@ class Recurrent : public Module {
  public:
   using States = std::vector<Tensor>;  // h, or h and c
   struct Sequence {
-    Packed output;  // [steps, directions * hidden] by row: the last layer's states
-    States last;    // [layers * directions, batch, hidden] each: every layer's last states
+    // [steps, directions * hidden]: the last layer's states, of two directions by row.
+    Packed output;
+    States last;  // [layers * directions, batch, hidden] each: every layer's last states
   };
 
   // What forward() computes, without the padding. x [batch, time, input]; lengths int64 [batch], or

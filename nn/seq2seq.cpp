@@ -114,14 +114,12 @@ Packed Seq2Seq::outputs(const Batch& batch, double sampling, const Tensor& lengt
   if (sampling <= 0) return parts_->outputs(batch, lengths);
   const Tensor all =
       sampled_outputs(batch.target_in, encode(batch.source, batch.source_lengths), sampling);
-  const Steps steps(all.size(0), all.size(1), lengths, StepOrder::by_row);
-  return {pack(all, steps), steps};
+  return pack_by_row(all, lengths);
 }
 
 Tensor Seq2Seq::forward(const Batch& batch, double sampling) const {
   const Scope in = scope();
-  const auto [rows, steps] = outputs(batch, sampling);
-  return parts_->output_layer().forward(unpack(rows, steps));
+  return parts_->output_layer().forward(unpack(outputs(batch, sampling)));
 }
 
 Tensor Seq2Seq::loss(const Batch& batch, double label_smoothing, double sampling) const {

@@ -40,19 +40,17 @@ TransformerEncoderDecoder::TransformerEncoderDecoder(const Seq2SeqOptions& optio
       output_(child("output", Linear(options.hidden, options.target_vocabulary))) {}
 
 Tensor TransformerEncoderDecoder::embed(const Embedding& embedding, const Tensor& tokens,
-                                        std::int64_t first) const {
+                                        const Tensor& positions) const {
   const Tensor embedded = embedding.forward(tokens) * std::sqrt(static_cast<double>(features_));
-  return dropout_.forward(embedded +
-                          sinusoidal_positions(tokens.size(1), features_, first, embedded.dtype()));
+  return dropout_.forward(embedded + positions);
 }
 
 Tensor TransformerEncoderDecoder::embed(const Embedding& embedding, const Tensor& tokens,
                                         const Steps& steps) const {
-  const Tensor embedded =
-      embedding.forward(pack(tokens, steps)) * std::sqrt(static_cast<double>(features_));
-  const Tensor positions = sinusoidal_positions(steps.time(), features_, 0, embedded.dtype());
+  const Tensor positions =
+      sinusoidal_positions(steps.time(), features_, 0, embedding.weight.dtype());
   const Tensor of_batch = expand(positions, {steps.batch(), steps.time(), features_});
-  return dropout_.forward(embedded + pack(of_batch, steps));
+  return embed(embedding, pack(tokens, steps), pack(of_batch, steps));
 }
 
 Tensor TransformerEncoderDecoder::read(const Tensor& source, const Steps& steps) const {
@@ -84,7 +82,9 @@ TransformerDecoderLayer::Result TransformerEncoderDecoder::run(const Tensor& tok
     cache.past.push_back({state[2 * i], state[2 * i + 1]});
   }
   const std::int64_t steps_before = state[0].size(-2);
-  const auto result = decoder_.forward(embed(target_embedding_, tokens, steps_before), cache,
+  const Tensor positions = sinusoidal_positions(tokens.size(1), features_, steps_before,
+                                                target_embedding_.weight.dtype());
+  const auto result = decoder_.forward(embed(target_embedding_, tokens, positions), cache,
                                        unsqueeze(memory.mask, 1));
   for (std::size_t i = 0; i < memory.keys.size(); ++i) {
     state[2 * i] = cache.past[i].keys;

@@ -21,10 +21,9 @@ class TransformerEncoderDecoder : public EncoderDecoder {
   const Linear& output_layer() const override { return output_; }
 
  private:
-  // Tokens [batch, time] as features [batch, time, features]: sqrt(features) embedding + position,
-  // the positions counted from `first`.
-  Tensor embed(const Embedding& embedding, const Tensor& tokens, std::int64_t first) const;
-  // The same of their real steps alone [steps, features], counted from 0.
+  // Tokens [..] as features [.., features]: sqrt(features) embedding + position.
+  Tensor embed(const Embedding& embedding, const Tensor& tokens, const Tensor& positions) const;
+  // The real steps [steps, features] of tokens [batch, time], the positions counted from 0.
   Tensor embed(const Embedding& embedding, const Tensor& tokens, const Steps& steps) const;
   // The source as the encoder sees it, step by step: [steps, features].
   Tensor read(const Tensor& source, const Steps& steps) const;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "autograd/fused/fused.h"
@@ -10,7 +11,6 @@
 #include "autograd/packing.h"
 
 namespace attune {
-
 namespace {
 
 // The same with padding, and a mask over it.
@@ -50,22 +50,8 @@ AttentionGRUResult attention_gru_composition(const AttentionGRUInputs& in, const
 
 namespace {
 
-std::vector<MemoryRow> memory_of(const AttentionGRUInputs& in) {
-  std::vector<MemoryRow> memory(static_cast<std::size_t>(in.initial.size(0)));
-  if (in.source) {
-    for (const StepTask& row : in.source->tasks()) {
-      memory[static_cast<std::size_t>(row.rows[0])] = {row.start(0), row.time()};
-    }
-    return memory;
-  }
-  std::int64_t begin = 0;
-  for (MemoryRow& row : memory)
-    row = {std::exchange(begin, begin + in.keys.size(1)), in.keys.size(1)};
-  return memory;
-}
-
-AttentionGruSizes sizes_of(const AttentionGRUInputs& in, const std::vector<MemoryRow>& memory) {
-  return {memory, in.source ? in.source->time() : in.keys.size(1), in.initial.size(1), in.v.size(0),
+AttentionGruSizes sizes_of(const AttentionGRUInputs& in) {
+  return {in.source ? in.source->time() : in.keys.size(1), in.initial.size(1), in.v.size(0),
           in.values.size(-1)};
 }
 
@@ -109,8 +95,7 @@ void check(const AttentionGRUInputs& in, const Steps& steps, const Site& site) {
     misuse("attention_gru", site, "the source's steps do not fit",
            "Make them StepOrder::by_row, of the batch of the target's, and leave out the mask.");
   }
-  const std::vector<MemoryRow> none;
-  const AttentionGruSizes n = sizes_of(in, none);
+  const AttentionGruSizes n = sizes_of(in);
   const std::int64_t batch = steps.batch();
   const auto expect = [&](const char* name, const Tensor& tensor, const Shape& shape) {
     if (tensor.shape() != shape) fail(name, tensor, to_string(shape));
@@ -168,27 +153,49 @@ AttentionGRUInputs readable(const AttentionGRUInputs& in, const Tensor& mask) {
 
 struct KeyPowers {
   Tensor powers;    // like the keys
-  Tensor possible;  // bool [batch]
+  Tensor possible;  // bool [places]
 };
 
 // A decoder that goes step by step has the same keys at every step.
-std::shared_ptr<const KeyPowers> powers_of(const Tensor& keys,
-                                           const std::vector<MemoryRow>& memory) {
+std::shared_ptr<const KeyPowers> powers_of(const Tensor& keys) {
   return kept_with<KeyPowers>(keys, [&] {
-    const auto batch = static_cast<std::int64_t>(memory.size());
+    const std::int64_t size = keys.size(-1), places = size > 0 ? keys.numel() / size : 0;
     auto found = std::make_shared<KeyPowers>(
-        KeyPowers{empty(keys.shape(), keys.dtype()), empty({batch}, DType::boolean)});
+        KeyPowers{empty(keys.shape(), keys.dtype()), empty({places}, DType::boolean)});
     dispatch_floating(keys.dtype(), [&]<class T>(T) {
-      find_powers(memory, keys.size(-1), keys.raw<T>(), found->powers.template raw<T>(),
+      find_powers(places, size, keys.raw<T>(), found->powers.template raw<T>(),
                   found->possible.raw<bool>());
     });
     return found;
   });
 }
 
+// What each row of the batch may look at.
+std::vector<MemoryRow> memory_of(const AttentionGRUInputs& in, const KeyPowers& powers) {
+  const auto row_of = [possible = powers.possible.raw<bool>(), none = powers.possible.numel() == 0](
+                          std::int64_t begin, std::int64_t count) {
+    const bool* const first = possible + begin;
+    const bool by_powers = none || std::all_of(first, first + count, [](bool x) { return x; });
+    return MemoryRow{begin, count, by_powers};
+  };
+  std::vector<MemoryRow> memory(static_cast<std::size_t>(in.initial.size(0)));
+  if (in.source) {
+    for (const StepTask& task : in.source->tasks()) {
+      memory[static_cast<std::size_t>(task.rows[0])] = row_of(task.start(0), task.time());
+    }
+    return memory;
+  }
+  std::int64_t begin = 0;
+  for (MemoryRow& row : memory) {
+    row = row_of(begin, in.keys.size(1));
+    begin += row.count;
+  }
+  return memory;
+}
+
 template <class T>
 AttentionKeys<T> readable(const Tensor& keys, const KeyPowers& powers) {
-  return {keys.raw<T>(), powers.powers.raw<T>(), powers.possible.raw<bool>()};
+  return {keys.raw<T>(), powers.powers.raw<T>()};
 }
 
 // What the backward pass reads beside the inputs.
@@ -214,8 +221,7 @@ std::shared_ptr<const PackedMatrix<T>> packed_if_defined(const Tensor& weight, b
 
 std::vector<Tensor> attention_gru_backward_pass(const AttentionGRUInputs& in, const Trace& trace,
                                                 const Steps& steps, const Tensor& g) {
-  const std::vector<MemoryRow> memory = memory_of(in);
-  const AttentionGruSizes n = sizes_of(in, memory);
+  const AttentionGruSizes n = sizes_of(in);
   const DType dtype = g.dtype();
   const Tensor by_output = g.contiguous();
   const auto of_steps = [&](std::int64_t size) { return empty({steps.count(), size}, dtype); };
@@ -228,10 +234,12 @@ std::vector<Tensor> attention_gru_backward_pass(const AttentionGRUInputs& in, co
   const Tensor by_keys = empty(in.keys.shape(), dtype);
   const Tensor by_values = empty(in.values.shape(), dtype);
   const Tensor by_v = empty({steps.batch(), n.attention}, dtype);
-  const auto powers = powers_of(in.keys, memory);
+  const auto powers = powers_of(in.keys);
+  const std::vector<MemoryRow> memory = memory_of(in, *powers);
   dispatch_floating(dtype, [&]<class T>(T) {
     attention_gru_backward<T>({steps.tasks(),
                                n,
+                               memory,
                                readable<T>(in.keys, *powers),
                                in.values.raw<T>(),
                                *packed<T>(in.query_weight),
@@ -285,18 +293,19 @@ AttentionGRUResult attention_gru(const AttentionGRUInputs& inputs, const Steps& 
   check(inputs, steps, site);
   const Tensor mask = inputs.mask.defined() ? inputs.mask.contiguous() : Tensor();
   const AttentionGRUInputs in = readable(inputs, mask);
-  const std::vector<MemoryRow> memory = memory_of(in);
-  const AttentionGruSizes n = sizes_of(in, memory);
+  const AttentionGruSizes n = sizes_of(in);
   const Trace trace = empty_trace(n, steps.count(), in.input.dtype());
-  const auto powers = powers_of(in.keys, memory);
+  const auto powers = powers_of(in.keys);
+  const std::vector<MemoryRow> memory = memory_of(in, *powers);
   dispatch_floating(in.input.dtype(), [&]<class T>(T) {
-    attention_gru_forward<T>(
-        {steps.tasks(), n, in.input.raw<T>(), in.initial.raw<T>(), readable<T>(in.keys, *powers),
-         in.values.raw<T>(), mask.defined() ? mask.raw<bool>() : nullptr,
-         *packed<T>(transpose(in.query_weight)), in.v.raw<T>(),
-         packed_if_defined<T>(in.context_weight, true).get(), *packed<T>(transpose(in.weight)),
-         in.bias.raw<T>(), trace.queries.raw<T>(), trace.weights.raw<T>(), trace.contexts.raw<T>(),
-         trace.kept.raw<T>(), trace.output.raw<T>()});
+    attention_gru_forward<T>({steps.tasks(), n, memory, in.input.raw<T>(), in.initial.raw<T>(),
+                              readable<T>(in.keys, *powers), in.values.raw<T>(),
+                              mask.defined() ? mask.raw<bool>() : nullptr,
+                              *packed<T>(transpose(in.query_weight)), in.v.raw<T>(),
+                              packed_if_defined<T>(in.context_weight, true).get(),
+                              *packed<T>(transpose(in.weight)), in.bias.raw<T>(),
+                              trace.queries.raw<T>(), trace.weights.raw<T>(),
+                              trace.contexts.raw<T>(), trace.kept.raw<T>(), trace.output.raw<T>()});
   });
   const std::vector<Tensor> originals = listed(inputs);
   std::vector<Operand> operands;

@@ -14,7 +14,7 @@
 namespace attune {
 namespace {
 
-constexpr std::int64_t rows_a_chunk = 8;
+constexpr std::int64_t places_a_chunk = 128;
 
 // The hidden layer of the score, tanh(q + k): of q and k, or, in half the time, of e^2q and e^2k.
 struct OfSums {
@@ -47,10 +47,6 @@ struct Powers {
     *possible = beyond == 0;
   }
 };
-
-MemoryRow memory_of(const AttentionGruSizes& n, std::int64_t row) {
-  return n.memory[static_cast<std::size_t>(row)];
-}
 
 // One row's look at its memory.
 template <class T>
@@ -149,12 +145,13 @@ struct LookBackward {
 // at every look, would not fit there.
 template <class T>
 struct ByValues {
-  static void run(const StepTask* task, std::size_t row, const AttentionGruSizes* n,
-                  const T* weights, const T* by_contexts, T* by_values) {
+  // by_values [count, d].
+  static void run(const StepTask* task, std::size_t row, std::int64_t count,
+                  const AttentionGruSizes* n, const T* weights, const T* by_contexts,
+                  T* by_values) {
     const std::int64_t d = n->features;
-    const MemoryRow places = memory_of(*n, task->rows[row]);
-    for (std::int64_t j = 0; j < places.count; ++j) {
-      T* __restrict const by_value = by_values + (places.begin + j) * d;
+    for (std::int64_t j = 0; j < count; ++j) {
+      T* __restrict const by_value = by_values + j * d;
       std::fill_n(by_value, d, T{0});
       for (std::int64_t s = task->lengths[row]; s-- > 0;) {
         const std::int64_t step = task->start(s) + static_cast<std::int64_t>(row);
@@ -176,15 +173,15 @@ std::unique_ptr<T[]> scratch(std::size_t rows, std::int64_t size) {
 template <class T>
 class Looks {
  public:
-  Looks(const AttentionGruSizes& n, const AttentionKeys<T>& keys)
-      : sizes_(n), keys_(keys), query_powers_(scratch<T>(1, n.attention)) {}
+  Looks(std::int64_t attention, const AttentionKeys<T>& keys)
+      : attention_(attention), keys_(keys), query_powers_(scratch<T>(1, attention)) {}
 
   // Calls f(what the hidden layer is of, keys, query) for a query [attention] of a row.
   template <class F>
-  void with(std::int64_t row, const T* query, const F& f) const {
-    const std::int64_t first = memory_of(sizes_, row).begin * sizes_.attention;
-    bool possible = keys_.possible[row];
-    if (possible) vectorised<Powers<T>>(sizes_.attention, query, query_powers_.get(), &possible);
+  void with(const MemoryRow& row, const T* query, const F& f) const {
+    const std::int64_t first = row.begin * attention_;
+    bool possible = row.by_powers;
+    if (possible) vectorised<Powers<T>>(attention_, query, query_powers_.get(), &possible);
     if (possible) {
       f(OfPowers(), keys_.powers + first, query_powers_.get());
     } else {
@@ -193,7 +190,7 @@ class Looks {
   }
 
  private:
-  const AttentionGruSizes& sizes_;
+  std::int64_t attention_;
   AttentionKeys<T> keys_;
   std::unique_ptr<T[]> query_powers_;
 };
@@ -205,7 +202,7 @@ void forward_task(const AttentionGruForward<T>& run, const StepTask& task) {
   const std::unique_ptr<T[]> initial = rows_of(task, run.initial, h);
   const std::unique_ptr<T[]> input = scratch<T>(task.rows.size(), 3 * h);
   const std::unique_ptr<T[]> recurrent = scratch<T>(task.rows.size(), 3 * h);
-  const Looks<T> looks(n, run.keys);
+  const Looks<T> looks(a, run.keys);
   // The rows that are at work at a step were the first of those at work before it.
   const T* state = initial.get();
   for (std::int64_t s = 0; s < task.time(); ++s) {
@@ -215,10 +212,10 @@ void forward_task(const AttentionGruForward<T>& run, const StepTask& task) {
     run.query_weight.multiply(rows, state, h, {}, queries, a);
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t r = task.rows[static_cast<std::size_t>(row)];
-      const MemoryRow places = memory_of(n, r);
+      const MemoryRow& places = run.memory[static_cast<std::size_t>(r)];
       const bool* const mask = run.mask ? run.mask + places.begin : nullptr;
       T* const weights = run.weights + (first + row) * n.source;
-      looks.with(r, queries + row * a, [&]<class Of>(Of, const T* of_row, const T* query) {
+      looks.with(places, queries + row * a, [&]<class Of>(Of, const T* of_row, const T* query) {
         const Look<T> look{places.count, a, d, of_row, run.values + places.begin * d, mask, run.v};
         vectorised<LookForward<T, Of>>(&look, query, weights, contexts + row * d);
       });
@@ -244,9 +241,9 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
   const std::unique_ptr<T[]> initial = rows_of(task, run.initial, h);
   const std::unique_ptr<T[]> g = rows_of<T>(task, nullptr, h);
   const std::unique_ptr<T[]> by_scores = scratch<T>(1, n.source);
-  const Looks<T> looks(n, run.keys);
+  const Looks<T> looks(a, run.keys);
   for (const std::int64_t r : task.rows) {
-    const MemoryRow places = memory_of(n, r);
+    const MemoryRow& places = run.memory[static_cast<std::size_t>(r)];
     std::fill_n(run.by_keys + places.begin * a, places.count * a, T{0});
     std::fill_n(run.by_v + r * a, a, T{0});
   }
@@ -269,11 +266,11 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
     run.weight.multiply(rows, by_recurrent, 3 * h, {g.get(), h}, g.get(), h);
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t r = task.rows[static_cast<std::size_t>(row)];
-      const MemoryRow places = memory_of(n, r);
+      const MemoryRow& places = run.memory[static_cast<std::size_t>(r)];
       const LookGradients<T> by{by_queries + row * a, run.by_keys + places.begin * a,
                                 run.by_v + r * a};
       const T* const of_step = run.queries + (first + row) * a;
-      looks.with(r, of_step, [&]<class Of>(Of, const T* of_row, const T* query) {
+      looks.with(places, of_step, [&]<class Of>(Of, const T* of_row, const T* query) {
         const Look<T> look{places.count, a,    d, of_row, run.values + places.begin * d,
                            nullptr,      run.v};
         vectorised<LookBackward<T, Of>>(&look, query, run.weights + (first + row) * n.source,
@@ -283,7 +280,9 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
     run.query_weight.multiply(rows, by_queries, a, {g.get(), h}, g.get(), h);
   }
   for (std::size_t row = 0; row < task.rows.size(); ++row) {
-    vectorised<ByValues<T>>(&task, row, &n, run.weights, run.by_contexts, run.by_values);
+    const MemoryRow& places = run.memory[static_cast<std::size_t>(task.rows[row])];
+    vectorised<ByValues<T>>(&task, row, places.count, &n, run.weights, run.by_contexts,
+                            run.by_values + places.begin * d);
   }
   give_rows(task, g.get(), run.by_initial, h);
 }
@@ -291,14 +290,10 @@ void backward_task(const AttentionGruBackward<T>& run, const StepTask& task) {
 }  // namespace
 
 template <class T>
-void find_powers(const std::vector<MemoryRow>& memory, std::int64_t size, const T* keys, T* powers,
-                 bool* possible) {
-  const auto batch = static_cast<std::int64_t>(memory.size());
-  parallel_for(batch, rows_a_chunk, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      const auto [first, count] = memory[static_cast<std::size_t>(row)];
-      vectorised<Powers<T>>(count * size, keys + first * size, powers + first * size,
-                            possible + row);
+void find_powers(std::int64_t places, std::int64_t size, const T* keys, T* powers, bool* possible) {
+  parallel_for(places, places_a_chunk, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t place = begin; place < end; ++place) {
+      vectorised<Powers<T>>(size, keys + place * size, powers + place * size, possible + place);
     }
   });
 }
@@ -313,9 +308,8 @@ void attention_gru_backward(const AttentionGruBackward<T>& run) {
   each_task(run.tasks, [&](const StepTask& task) { backward_task(run, task); });
 }
 
-template void find_powers(const std::vector<MemoryRow>&, std::int64_t, const float*, float*, bool*);
-template void find_powers(const std::vector<MemoryRow>&, std::int64_t, const double*, double*,
-                          bool*);
+template void find_powers(std::int64_t, std::int64_t, const float*, float*, bool*);
+template void find_powers(std::int64_t, std::int64_t, const double*, double*, bool*);
 template void attention_gru_forward(const AttentionGruForward<float>&);
 template void attention_gru_forward(const AttentionGruForward<double>&);
 template void attention_gru_backward(const AttentionGruBackward<float>&);

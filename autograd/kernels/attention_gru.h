@@ -11,39 +11,38 @@
 
 namespace attune {
 
-// Which of the `places` of all sources are those of one row of the batch.
+// `source` is the most places that a row of the batch may look at.
+struct AttentionGruSizes {
+  std::int64_t source, hidden, attention, features;
+};
+
+// Which of the `places` of all sources are those of one row of the batch, and whether it may look
+// at the powers of its keys.
 struct MemoryRow {
   std::int64_t begin, count;
+  bool by_powers;
 };
 
-struct AttentionGruSizes {
-  const std::vector<MemoryRow>& memory;  // [batch]
-  std::int64_t source;                   // the most places of a row
-  std::int64_t hidden, attention, features;
-};
-
-// The keys, and what a look at them takes half the time with: e^2k, and for each row of the batch
-// whether none of these is zero or infinite.
+// The keys, and what a look at them takes half the time with: e^2k.
 template <class T>
 struct AttentionKeys {
-  const T* keys;         // [places, a]
-  const T* powers;       // likewise
-  const bool* possible;  // [batch]
+  const T* keys;    // [places, a]
+  const T* powers;  // likewise
 };
-// Finds those for keys [places, size].
+// Finds those for keys [places, size], and for each place whether none is zero or infinite.
 template <class T>
-void find_powers(const std::vector<MemoryRow>& memory, std::int64_t size, const T* keys, T* powers,
-                 bool* possible);
+void find_powers(std::int64_t places, std::int64_t size, const T* keys, T* powers, bool* possible);
 
 template <class T>
 struct AttentionGruForward {
   const std::vector<StepTask>& tasks;
   AttentionGruSizes sizes;
+  const std::vector<MemoryRow>& memory;  // [batch]
   const T* input;    // [steps, 3 h]: what the step's own input gives to the gates
   const T* initial;  // [batch, h]
   AttentionKeys<T> keys;
   const T* values;                        // [places, d]
-  const bool* mask;                       // [batch, source], true where not to look; or null
+  const bool* mask;                       // [places], true where not to look; or null
   const PackedMatrix<T>& query_weight;    // [h, a]: the weights are transposed
   const T* v;                             // [a]
   const PackedMatrix<T>* context_weight;  // [d, 3 h]; null if d is 3 h and it is the identity
@@ -64,6 +63,7 @@ template <class T>
 struct AttentionGruBackward {
   const std::vector<StepTask>& tasks;
   AttentionGruSizes sizes;
+  const std::vector<MemoryRow>& memory;  // [batch]
   AttentionKeys<T> keys;
   const T* values;
   const PackedMatrix<T>& query_weight;  // [a, h]

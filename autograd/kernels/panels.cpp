@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "autograd/kernels/isa.h"
 #include "autograd/kernels/rounding.h"
 #include "autograd/kernels/vectors.h"
 
@@ -104,44 +103,28 @@ struct PackPanel {
   }
 };
 
-void pack_panel(const Panel& panel) {
-#if defined(__x86_64__)
+// Calls f with the tile of this machine.
+template <class F>
+std::int64_t of_tile(const F& f) {
   switch (isa()) {
     case Isa::avx512:
-      return run_avx512<PackPanel<Avx512Tile>>(&panel);
+      return f(Avx512Tile());
     case Isa::avx2:
-      return run_avx2<PackPanel<Avx2Tile>>(&panel);
+      return f(Avx2Tile());
     case Isa::baseline:
       break;
   }
-#endif
-  PackPanel<BaselineTile>::run(&panel);
+  return f(BaselineTile());
 }
 
 std::int64_t next_columns(std::int64_t left) {
-  switch (isa()) {
-    case Isa::avx512:
-      return next_columns_of<Avx512Tile>(left);
-    case Isa::avx2:
-      return next_columns_of<Avx2Tile>(left);
-    case Isa::baseline:
-      break;
-  }
-  return next_columns_of<BaselineTile>(left);
+  return of_tile([&]<class Size>(Size) { return next_columns_of<Size>(left); });
 }
 
 }  // namespace
 
 std::int64_t panel_columns() {
-  switch (isa()) {
-    case Isa::avx512:
-      return Avx512Tile::columns;
-    case Isa::avx2:
-      return Avx2Tile::columns;
-    case Isa::baseline:
-      break;
-  }
-  return BaselineTile::columns;
+  return of_tile([]<class Size>(Size) { return Size::columns; });
 }
 
 std::int64_t panels_of(std::int64_t n) {
@@ -161,7 +144,8 @@ void pack_columns(std::int64_t k, std::int64_t n, Matrix<float> b, float* out) {
   std::int64_t width = 0;
   for (std::int64_t first = 0; first < n; first += width, out += k * columns) {
     width = next_columns(n - first);
-    pack_panel({out, k, width, {b.data + first * b.column, b.row, b.column}});
+    const Panel panel{out, k, width, {b.data + first * b.column, b.row, b.column}};
+    run_by_tile<PackPanel>(&panel);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "autograd/kernels/gemm.h"
+#include "autograd/kernels/isa.h"
 #include "autograd/kernels/rounding.h"
 
 namespace attune {
@@ -22,6 +23,22 @@ struct TileSize {
 using Avx512Tile = TileSize<16, 3, 8>;
 using Avx2Tile = TileSize<8, 2, 6>;
 using BaselineTile = TileSize<4, 2, 4>;
+
+// Kernel<the tile of this machine>::run(argument), compiled for this machine.
+template <template <class> class Kernel, class Argument>
+void run_by_tile(const Argument* argument) {
+#if defined(__x86_64__)
+  switch (isa()) {
+    case Isa::avx512:
+      return run_avx512<Kernel<Avx512Tile>>(argument);
+    case Isa::avx2:
+      return run_avx2<Kernel<Avx2Tile>>(argument);
+    case Isa::baseline:
+      break;
+  }
+#endif
+  Kernel<BaselineTile>::run(argument);
+}
 
 // How many of the `left` columns are the next panel's. The last two share theirs: a tile of one
 // vector runs at half the speed of one of two.

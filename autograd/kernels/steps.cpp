@@ -1,9 +1,10 @@
 #include "autograd/kernels/steps.h"
-#include "autograd/kernels/rounding.h"
 
 #include <algorithm>
 #include <functional>
 #include <numeric>
+
+#include "autograd/kernels/rounding.h"
 
 namespace attune {
 namespace {

@@ -1,6 +1,7 @@
 #include "autograd/kernels/tiles.h"
 
-#include "autograd/kernels/isa.h"
+#include <algorithm>
+
 #include "autograd/kernels/panels.h"
 #include "autograd/kernels/rounding.h"
 #include "autograd/kernels/subnormals.h"
@@ -201,17 +202,7 @@ struct ProductLoop {
 
 void run_product(const Product& product) {
   const SubnormalsAreZero while_running;
-#if defined(__x86_64__)
-  switch (isa()) {
-    case Isa::avx512:
-      return run_avx512<ProductLoop<Avx512Tile>>(&product);
-    case Isa::avx2:
-      return run_avx2<ProductLoop<Avx2Tile>>(&product);
-    case Isa::baseline:
-      break;
-  }
-#endif
-  ProductLoop<BaselineTile>::run(&product);
+  run_by_tile<ProductLoop>(&product);
 }
 
 }  // namespace attune

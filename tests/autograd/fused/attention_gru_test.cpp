@@ -125,6 +125,23 @@ TEST_CASE("keys and values without their padding give the same, and the gradient
   }
 }
 
+TEST_CASE("what is kept with keys does not depend on how they were dealt to rows") {
+  manual_seed(136);
+  const auto dealt = [](const Sizes& n, const Tensor& keys) {
+    const Steps steps(n.batch, n.time), source(n.batch, n.source, {}, StepOrder::by_row);
+    const std::vector<Tensor> in = leaves(n);
+    AttentionGRUInputs inputs = packed(named(in, {}, steps), source);
+    inputs.keys = keys;
+    CHECK(difference(attention_gru(inputs, steps).output,
+                     attention_gru_composition(inputs, steps).output) < 1e-12);
+  };
+  // The powers of the second are infinite.
+  const Tensor keys = tensor({{0.5, -1}, {400, 1}, {2, 0.1}, {-1, 1}}, DType::float64);
+  dealt({1, 2, 4, 2, 2, 2}, keys);
+  dealt({4, 2, 1, 2, 2, 2}, keys);
+  dealt({2, 2, 2, 2, 2, 2}, keys);
+}
+
 TEST_CASE("values that are already multiplied by the context's weight need none") {
   manual_seed(134);
   const Sizes n{3, 4, 5, 2, 3, 4};
