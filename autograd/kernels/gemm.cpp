@@ -13,7 +13,7 @@ namespace attune {
 namespace {
 
 // Products of fewer multiplications than this are not worth a second thread.
-constexpr std::int64_t least_work = 1 << 20;
+constexpr std::int64_t least_work = 1 << 19;
 // Products are cut at multiples of this, so that every element is computed by the same instructions
 // wherever the cuts are: in equal bits, whatever the number of threads.
 constexpr std::int64_t cut_at = 16;
