@@ -15,6 +15,38 @@ namespace {
 
 constexpr std::int64_t grain = 8 * 1024;
 
+// The rows of x that were written, where the others, zeros, need not be: null where x is to be read
+// as a whole. Rows are whole vectors, so that a sum has the same bits with and without them.
+const WrittenRows* rows_of_table(const Tensor& x) {
+  const Storage& storage = *x.handle()->storage;
+  const WrittenRows* const rows = storage.written_rows();
+  const auto bytes = static_cast<std::size_t>(x.numel()) * item_size(x.dtype());
+  const bool whole = x.is_contiguous() && bytes == storage.bytes();
+  return rows && whole && rows->bytes % 64 == 0 ? rows : nullptr;
+}
+
+template <class T>
+const T* elements_of(const Tensor& x, const WrittenRows* rows) {
+  return rows ? reinterpret_cast<const T*>(x.handle()->storage->written_data()) : x.data<T>();
+}
+
+// Calls f(first, last, written) for the stretches of the elements begin .. end - 1 that were
+// written, or were not.
+template <class T, class F>
+void for_stretches(const WrittenRows* rows, std::int64_t begin, std::int64_t end, const F& f) {
+  if (!rows) return f(begin, end, true);
+  const auto size = static_cast<std::int64_t>(rows->bytes / sizeof(T));
+  const auto written = [&](std::int64_t i) {
+    return rows->written[static_cast<std::size_t>(i / size)];
+  };
+  for (std::int64_t first = begin, last = begin; first < end; first = last) {
+    do {
+      last = std::min(end, (last / size + 1) * size);
+    } while (last < end && written(last) == written(first));
+    f(first, last, written(first));
+  }
+}
+
 // The constants of a step in the dtype of the parameter. The corrections of the moments' bias are
 // made factors: a division takes several times as long.
 template <class T>
@@ -38,16 +70,17 @@ struct AdamLoop {
   // Bytes of each array that are updated at a time, and how far ahead of them more is fetched: the
   // processor itself foresees no further than to the end of a page of 4 KiB, and waits at each.
   static constexpr std::int64_t line = 64, block = 4 * line, ahead = 8 * block;
+  static constexpr auto at_once = block / static_cast<std::int64_t>(sizeof(T));
+  alignas(line) static constexpr T zeros[static_cast<std::size_t>(at_once)] = {};
 
+  // `gradient` is null where it is zero.
   static void run(T* p, const T* gradient, T* m, T* v, std::int64_t n,
                   const Constants<T>* constants) {
-    constexpr auto at_once = block / static_cast<std::int64_t>(sizeof(T));
     for (std::int64_t i = 0; i < n; i += at_once) {
-      for (const T* array : {static_cast<const T*>(p), gradient, static_cast<const T*>(m),
-                             static_cast<const T*>(v)}) {
-        fetch(array + i);
-      }
-      update(p + i, gradient + i, m + i, v + i, std::min(at_once, n - i), *constants);
+      const T* const g = gradient ? gradient + i : zeros;
+      if (gradient) fetch(g);
+      for (const T* array : {p, m, v}) fetch(array + i);
+      update(p + i, g, m + i, v + i, std::min(at_once, n - i), *constants);
     }
   }
 
@@ -79,20 +112,42 @@ void adam_step(Tensor& parameter, const Tensor& gradient, Tensor& m, Tensor& v,
     T* const p = parameter.mutable_data<T>();
     T* const first = m.mutable_data<T>();
     T* const second = v.mutable_data<T>();
-    const T* const of = g.data<T>();
+    const WrittenRows* const rows = rows_of_table(g);
+    const T* const of = elements_of<T>(g, rows);
     parallel_for(parameter.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
-      vectorised<AdamLoop<T>>(p + begin, of + begin, first + begin, second + begin, end - begin,
-                              &constants);
+      for_stretches<T>(rows, begin, end, [&](std::int64_t i, std::int64_t last, bool written) {
+        vectorised<AdamLoop<T>>(p + i, written ? of + i : nullptr, first + i, second + i, last - i,
+                                &constants);
+      });
     });
   });
 }
 
 namespace {
 
+// A sum of squares in lanes, as sum_of() adds up.
 template <class T>
 struct SquaresLoop {
-  static void run(const T* x, std::int64_t n, double* result) {
-    *result = static_cast<double>(sum_of<T>(n, [x](std::int64_t i) { return x[i] * x[i]; }));
+  static constexpr std::int64_t lanes = 16;
+
+  // Adds whole vectors to the lanes.
+  static void run(const T* x, std::int64_t n, T* sums) {
+    T partial[lanes];
+    std::copy_n(sums, lanes, partial);
+    for (std::int64_t i = 0; i < n; i += lanes) {
+      for (std::int64_t l = 0; l < lanes; ++l) partial[l] += x[i + l] * x[i + l];
+    }
+    std::copy_n(partial, lanes, sums);
+  }
+};
+
+// Adds up the lanes and what is left of the elements.
+template <class T>
+struct SquaresEnd {
+  static void run(const T* x, std::int64_t n, const T* sums, double* result) {
+    T total = fold<SquaresLoop<T>::lanes>(sums, [](T a, T b) { return a + b; });
+    for (std::int64_t i = 0; i < n; ++i) total += x[i] * x[i];
+    *result = static_cast<double>(total);
   }
 };
 
@@ -102,10 +157,16 @@ double sum_of_squares(const Tensor& x) {
   const Tensor whole = x.detach().contiguous();
   std::vector<double> parts(static_cast<std::size_t>(divide_up(x.numel(), grain)));
   dispatch_floating(x.dtype(), [&]<class T>(T) {
-    const T* const data = whole.data<T>();
+    const WrittenRows* const rows = rows_of_table(whole);
+    const T* const data = elements_of<T>(whole, rows);
     parallel_for(x.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
-      vectorised<SquaresLoop<T>>(data + begin, end - begin,
-                                 &parts[static_cast<std::size_t>(begin / grain)]);
+      T sums[SquaresLoop<T>::lanes] = {};
+      const std::int64_t vectors = end - (end - begin) % SquaresLoop<T>::lanes;
+      for_stretches<T>(rows, begin, vectors, [&](std::int64_t i, std::int64_t last, bool written) {
+        if (written) vectorised<SquaresLoop<T>>(data + i, last - i, &sums[0]);
+      });
+      vectorised<SquaresEnd<T>>(data + vectors, end - vectors, &sums[0],
+                                &parts[static_cast<std::size_t>(begin / grain)]);
     });
   });
   return std::accumulate(parts.begin(), parts.end(), 0.0);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "autograd/kernels/parallel.h"
 #include "autograd/ops/along.h"
@@ -173,20 +174,25 @@ Tensor index_add(Operand x, std::int64_t dim, Operand index, Operand source) {
 
 namespace {
 
+// What sum_by_id() does with a row.
+enum class Take : char { none, first, more };
+
 // Columns of sum_by_id().
 template <class T>
 struct IdSums {
   const T* rows;
   T* table;
   const std::int64_t* id;
-  std::int64_t count, padding_id, features, columns;
+  const Take* take;
+  std::int64_t count, features, columns;
 
   static void run(const IdSums* task) {
-    const auto [rows, table, id, count, padding_id, features, columns] = *task;
+    const auto [rows, table, id, take, count, features, columns] = *task;
     for (std::int64_t k = 0; k < count; ++k) {
-      if (id[k] == padding_id) continue;
       const T* __restrict in = rows + k * features;
       T* __restrict out = table + id[k] * features;
+      if (take[k] == Take::first) std::copy_n(in, columns, out);
+      if (take[k] != Take::more) continue;
       for (std::int64_t i = 0; i < columns; ++i) out[i] += in[i];
     }
   }
@@ -197,9 +203,17 @@ struct IdSums {
 Tensor sum_by_id(const Tensor& rows, const Tensor& ids, const Shape& table,
                  std::int64_t padding_id) {
   const Tensor from = rows.detach().contiguous();
-  Tensor value = zeros(table, rows.dtype());
+  Tensor value = empty(table, rows.dtype());
   const auto* const id = ids.data<std::int64_t>();
   const std::int64_t features = table[1];
+  WrittenRows written{static_cast<std::size_t>(features) * item_size(rows.dtype()),
+                      std::vector<bool>(static_cast<std::size_t>(table[0]))};
+  std::vector<Take> take;
+  for (std::int64_t k = 0; k < ids.numel(); ++k) {
+    auto row = written.written[static_cast<std::size_t>(id[k])];
+    take.push_back(id[k] == padding_id ? Take::none : row ? Take::more : Take::first);
+    if (id[k] != padding_id) row = true;
+  }
   // Each thread takes some columns of all rows, so that sums are always in the same order.
   const std::int64_t columns = std::max(columns_a_chunk, features / 4);
   dispatch_numeric(rows.dtype(), [&]<class T>(T) {
@@ -207,13 +221,14 @@ Tensor sum_by_id(const Tensor& rows, const Tensor& ids, const Shape& table,
       const IdSums<T> task{from.raw<T>() + begin,
                            value.raw<T>() + begin,
                            id,
+                           take.data(),
                            ids.numel(),
-                           padding_id,
                            features,
                            end - begin};
       vectorised<IdSums<T>>(&task);
     });
   });
+  value.handle()->storage->leave_unwritten(std::move(written));
   return apply("sum_by_id", {rows}, std::move(value),
                wrt(rows, [ids = save(ids), padding_id](const Tensor& g) {
                  const Tensor chosen = index_select(g, 0, ids());

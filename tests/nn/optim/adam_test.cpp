@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <vector>
 
 #include "autograd/fused/adam.h"
 #include "autograd/ops.h"
@@ -32,6 +33,44 @@ TEST_CASE("adam_step equals its composition") {
       CHECK(largest_difference(p, p2) < 1e-12);
       CHECK(largest_difference(m, m2) < 1e-12);
       CHECK(largest_difference(v, v2) < 1e-12);
+    }
+  }
+}
+
+// The gradient of a table of embeddings, of which ids 0, 3, 6, .. are used, some of them twice.
+Tensor gradient_of_table(std::int64_t rows, std::int64_t features, DType dtype) {
+  manual_seed(11);
+  const Tensor table = randn({rows, features}, 0, 1, dtype).requires_grad_();
+  const Tensor ids = cat({arange(0, static_cast<double>(rows), 3), arange(0, 30, 6)}, 0);
+  const Tensor vectors = embedding(table, ids);
+  sum(vectors * randn(vectors.shape(), 0, 1, dtype)).backward();
+  return table.grad();
+}
+
+TEST_CASE("rows of a gradient that nobody wrote count as the zeros they are, in every bit") {
+  // The sum of squares, and after it all that a step leaves.
+  const auto step_by = [](const Tensor& g) {
+    std::vector<double> result{sum_of_squares(g)};
+    manual_seed(13);
+    Tensor p = randn(g.shape(), 0, 1, g.dtype()), m = randn(g.shape(), 0, 1, g.dtype());
+    Tensor v = rand(g.shape(), 0, 1, g.dtype());
+    adam_step(p, g, m, v, {1e-2, 0.9, 0.99, 1e-8, 0.1, false, 0.5, 3});
+    for (const Tensor& left : {p, m, v}) {
+      const std::vector<double> values = left.to_vector<double>();
+      result.insert(result.end(), values.begin(), values.end());
+    }
+    return result;
+  };
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    for (const std::int64_t features : {16, 96, 100}) {
+      const Tensor unwritten = gradient_of_table(301, features, dtype);
+      const Tensor whole = gradient_of_table(301, features, dtype).clone();
+      const Storage& storage = *unwritten.handle()->storage;
+      REQUIRE(storage.written_rows() != nullptr);
+      REQUIRE(whole.handle()->storage->written_rows() == nullptr);
+      CHECK(step_by(unwritten) == step_by(whole));
+      // Rows that are no whole number of vectors are written after all.
+      CHECK((storage.written_rows() != nullptr) == (features % 16 == 0));
     }
   }
 }
