@@ -24,7 +24,7 @@ constexpr std::int64_t least_rows = 8;
 // A larger c is fetched before it is written: it does not stay in the second cache.
 constexpr std::int64_t largest_c_cached = 1 << 18;
 // The multiplications of a thread that are worth waiting for a block.
-constexpr std::int64_t least_work_a_block = 1 << 25;
+constexpr std::int64_t least_work_a_block = 1 << 24;
 
 // A product by a matrix that is packed block after block. Each thread has rows of its own, which
 // stay in its cache; one that is done with them helps with those of others, and then packs the next
