@@ -11,6 +11,7 @@
 namespace attune {
 namespace {
 
+// Rows that are worth a thread's while.
 constexpr std::int64_t zeroed_at_once = 64;
 
 }  // namespace

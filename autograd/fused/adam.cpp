@@ -16,13 +16,13 @@ namespace {
 constexpr std::int64_t grain = 8 * 1024;
 
 // The rows of x that were written, where the others, zeros, need not be: null where x is to be read
-// as a whole. Rows are whole vectors, so that a sum has the same bits with and without them.
+// as a whole. A row fills the lanes of a sum, which has the same bits with and without the others.
 const WrittenRows* rows_of_table(const Tensor& x) {
   const Storage& storage = *x.handle()->storage;
   const WrittenRows* const rows = storage.written_rows();
-  const auto bytes = static_cast<std::size_t>(x.numel()) * item_size(x.dtype());
-  const bool whole = x.is_contiguous() && bytes == storage.bytes();
-  return rows && whole && rows->bytes % 64 == 0 ? rows : nullptr;
+  const bool whole = x.is_contiguous() &&
+                     static_cast<std::size_t>(x.numel()) * item_size(x.dtype()) == storage.bytes();
+  return rows && whole && rows->bytes % (sum_lanes * item_size(x.dtype())) == 0 ? rows : nullptr;
 }
 
 template <class T>
@@ -125,29 +125,21 @@ void adam_step(Tensor& parameter, const Tensor& gradient, Tensor& m, Tensor& v,
 
 namespace {
 
-// A sum of squares in lanes, as sum_of() adds up.
+// A sum of squares as sum_of() has it, taken up at one stretch after another.
 template <class T>
 struct SquaresLoop {
-  static constexpr std::int64_t lanes = 16;
-
-  // Adds whole vectors to the lanes.
   static void run(const T* x, std::int64_t n, T* sums) {
-    T partial[lanes];
-    std::copy_n(sums, lanes, partial);
-    for (std::int64_t i = 0; i < n; i += lanes) {
-      for (std::int64_t l = 0; l < lanes; ++l) partial[l] += x[i + l] * x[i + l];
-    }
-    std::copy_n(partial, lanes, sums);
+    T partial[sum_lanes];
+    std::copy_n(sums, sum_lanes, partial);
+    add_to_lanes(partial, n, [x](std::int64_t i) { return x[i] * x[i]; });
+    std::copy_n(partial, sum_lanes, sums);
   }
 };
-
-// Adds up the lanes and what is left of the elements.
 template <class T>
 struct SquaresEnd {
   static void run(const T* x, std::int64_t n, const T* sums, double* result) {
-    T total = fold<SquaresLoop<T>::lanes>(sums, [](T a, T b) { return a + b; });
-    for (std::int64_t i = 0; i < n; ++i) total += x[i] * x[i];
-    *result = static_cast<double>(total);
+    const auto square = [x](std::int64_t i) { return x[i] * x[i]; };
+    *result = static_cast<double>(sum_with_lanes(sums, 0, n, square));
   }
 };
 
@@ -160,8 +152,8 @@ double sum_of_squares(const Tensor& x) {
     const WrittenRows* const rows = rows_of_table(whole);
     const T* const data = elements_of<T>(whole, rows);
     parallel_for(x.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
-      T sums[SquaresLoop<T>::lanes] = {};
-      const std::int64_t vectors = end - (end - begin) % SquaresLoop<T>::lanes;
+      T sums[sum_lanes] = {};
+      const std::int64_t vectors = end - (end - begin) % sum_lanes;
       for_stretches<T>(rows, begin, vectors, [&](std::int64_t i, std::int64_t last, bool written) {
         if (written) vectorised<SquaresLoop<T>>(data + i, last - i, &sums[0]);
       });

@@ -21,18 +21,32 @@ T fold(const T* lanes, F combine) {
   }
 }
 
-// sum_i f(i) for i below n, in independent lanes.
+// The independent lanes that sum_of() adds up in.
+inline constexpr std::int64_t sum_lanes = 16;
+
+// Adds f(i) for i below n, a multiple of sum_lanes, to the lanes.
+template <class T, class F>
+void add_to_lanes(T* sums, std::int64_t n, F f) {
+  for (std::int64_t i = 0; i < n; i += sum_lanes) {
+    for (std::int64_t l = 0; l < sum_lanes; ++l) sums[l] += f(i + l);
+  }
+}
+
+// The sum of the lanes and of f(i) for i from `begin` to n - 1.
+template <class T, class F>
+T sum_with_lanes(const T* sums, std::int64_t begin, std::int64_t n, F f) {
+  T result = fold<sum_lanes>(sums, [](T a, T b) { return a + b; });
+  for (std::int64_t i = begin; i < n; ++i) result += f(i);
+  return result;
+}
+
+// sum_i f(i) for i below n.
 template <class T, class F>
 T sum_of(std::int64_t n, F f) {
-  constexpr std::int64_t lanes = 16;
-  T partial[lanes] = {};
-  std::int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    for (std::int64_t l = 0; l < lanes; ++l) partial[l] += f(i + l);
-  }
-  T result = fold<lanes>(partial, [](T a, T b) { return a + b; });
-  for (; i < n; ++i) result += f(i);
-  return result;
+  T sums[sum_lanes] = {};
+  const std::int64_t whole = n - n % sum_lanes;
+  add_to_lanes(sums, whole, f);
+  return sum_with_lanes(sums, whole, n, f);
 }
 
 // The largest of n numbers, at least one. GCC takes fewer lanes one by one.

@@ -210,9 +210,13 @@ Tensor sum_by_id(const Tensor& rows, const Tensor& ids, const Shape& table,
                       std::vector<bool>(static_cast<std::size_t>(table[0]))};
   std::vector<Take> take;
   for (std::int64_t k = 0; k < ids.numel(); ++k) {
+    if (id[k] == padding_id) {
+      take.push_back(Take::none);
+      continue;
+    }
     auto row = written.written[static_cast<std::size_t>(id[k])];
-    take.push_back(id[k] == padding_id ? Take::none : row ? Take::more : Take::first);
-    if (id[k] != padding_id) row = true;
+    take.push_back(row ? Take::more : Take::first);
+    row = true;
   }
   // Each thread takes some columns of all rows, so that sums are always in the same order.
   const std::int64_t columns = std::max(columns_a_chunk, features / 4);
