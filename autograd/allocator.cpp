@@ -192,6 +192,9 @@ bool within_limit(std::size_t bytes) {
 // system.
 template <class Take>
 void* or_after_release(std::size_t bytes, const Take& take) {
+  if (bytes > address_space) {
+    throw Error(fmt::format("out of memory: no system has {} bytes.", bytes));
+  }
   void* block = take();
   if (!block) {
     empty_cache();
@@ -211,14 +214,14 @@ void* from_system(std::size_t bytes) {
   });
 }
 
-void* from_regions(std::size_t bytes) {
+[[gnu::noinline]] void* from_regions(std::size_t bytes) {
   return or_after_release(bytes, [bytes] {
     const std::lock_guard lock(heaps().mutex);
     return heaps().regions.allocate(bytes);
   });
 }
 
-void to_regions(void* block, std::size_t bytes) {
+[[gnu::noinline]] void to_regions(void* block, std::size_t bytes) {
   const std::lock_guard lock(heaps().mutex);
   heaps().regions.deallocate(block, bytes);
 }
@@ -252,7 +255,7 @@ FreeList refill(std::size_t index) {
   return list;
 }
 
-void* allocate_small(std::size_t index) {
+[[gnu::noinline]] void* allocate_from_magazines(std::size_t index) {
   Magazines& mine = heap().small[index];
   if (mine.loaded.count == 0) {
     std::swap(mine.loaded, mine.reserve);
@@ -262,7 +265,7 @@ void* allocate_small(std::size_t index) {
   return mine.loaded.pop();
 }
 
-void deallocate_small(void* block, std::size_t index) {
+[[gnu::noinline]] void deallocate_to_magazines(void* block, std::size_t index) {
   Magazines& mine = heap().small[index];
   if (mine.loaded.count >= magazine_size[index]) {
     if (mine.reserve.count > 0) give_magazine(mine.reserve, index);
@@ -271,12 +274,25 @@ void deallocate_small(void* block, std::size_t index) {
   mine.loaded.push(block);
 }
 
+// Nearly always the loaded list will do. That takes a few instructions, if what is rare stays in
+// functions of its own, called last.
+void* allocate_small(std::size_t index) {
+  if (this_heap) {
+    if (void* const block = this_heap->small[index].loaded.pop()) return block;
+  }
+  return allocate_from_magazines(index);
+}
+
+void deallocate_small(void* block, std::size_t index) {
+  if (!this_heap || this_heap->small[index].loaded.count >= magazine_size[index]) {
+    return deallocate_to_magazines(block, index);
+  }
+  this_heap->small[index].loaded.push(block);
+}
+
 }  // namespace
 
 void* allocate(std::size_t bytes) {
-  if (bytes > address_space) {
-    throw Error(fmt::format("out of memory: no system has {} bytes.", bytes));
-  }
   if constexpr (!allocator_caches) return from_system(bytes);
   return bytes <= small_limit ? allocate_small(size_class(bytes)) : from_regions(bytes);
 }

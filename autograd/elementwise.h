@@ -3,6 +3,7 @@
 // body of one vectorised loop, called with Tensors it is a recorded expression.
 
 #include <array>
+#include <span>
 #include <type_traits>
 
 #include "autograd/kernels/elementwise.h"
@@ -21,18 +22,21 @@ auto constant(const T&, double value) {
   }
 }
 
+namespace detail {
+
+// The tensor that the loop fills from the inputs, which broadcast to that shape.
+Tensor evaluate_loop(DType dtype, const Shape& shape, std::span<const Tensor* const> in,
+                     ElementLoop loop, const void* formula);
+
+}  // namespace detail
+
 // The tensor out[i] = formula(in[i]...) of that shape, to which the inputs broadcast. Not recorded.
 // Out and In are the element types.
 template <class Out, class... In, class F, class... Tensors>
 Tensor evaluate(const F& formula, const Shape& shape, const Tensors&... in) {
-  Tensor out = empty(shape, dtype_of<Out>());
-  const std::array<ElementInput, sizeof...(In)> inputs{ElementInput{
-      in.bytes(),
-      in.shape() == shape ? in.strides() : broadcast_strides(in.shape(), in.strides(), shape),
-      sizeof(In), in.is_contiguous() && in.shape() == shape}...};
-  run_elementwise(shape, out.bytes(), sizeof(Out), inputs, FormulaLoop<F, Out, In...>::entry,
-                  &formula);
-  return out;
+  const std::array<const Tensor*, sizeof...(In)> inputs{&in...};
+  return detail::evaluate_loop(dtype_of<Out>(), shape, inputs, FormulaLoop<F, Out, In...>::entry,
+                               &formula);
 }
 
 namespace detail {

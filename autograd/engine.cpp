@@ -46,10 +46,13 @@ void BackwardPass::run() {
 }
 
 void BackwardPass::run_node(std::size_t index) {
-  Node& node = *places_[index].node;
-  Place place = std::move(places_[index]);
+  Place& place = places_[index];
+  Node& node = *place.node;
+  // The place goes to another node while this one runs.
+  Tensor only = std::move(place.only);
+  std::vector<Tensor> all = std::move(place.all);
   if (!restricted_) leave(index);
-  run_rules(node, place.gradients());
+  run_rules(node, all.empty() ? std::span(&only, 1) : std::span(all));
 }
 
 void BackwardPass::run_rules(Node& node, std::span<Tensor> gradients) {
@@ -77,16 +80,18 @@ void BackwardPass::run_rules(Node& node, std::span<Tensor> gradients) {
 
 namespace {
 
-Tensor accumulate(Tensor sum, Tensor gradient) {
-  if (!grad_enabled()) {
-    if (owns_elements_alone(sum)) return std::move(sum.add_(gradient));
-    if (owns_elements_alone(gradient)) return std::move(gradient.add_(sum));
+void accumulate(Tensor& sum, Tensor gradient) {
+  if (!grad_enabled() && owns_elements_alone(sum)) {
+    sum.add_(gradient);
+  } else if (!grad_enabled() && owns_elements_alone(gradient)) {
+    sum = std::move(gradient.add_(sum));
+  } else {
+    sum = sum + gradient;
   }
-  return sum + gradient;
 }
 
 // Brings a gradient to the shape of the tensor it belongs to, or says whose rule is wrong.
-Tensor fit(Tensor gradient, const Node::Output& wanted) {
+Tensor fit(const Tensor& gradient, const Node::Output& wanted) {
   const bool fits = broadcasts_to(wanted.shape, gradient.shape());
   if (!fits || gradient.dtype() != wanted.dtype) {
     const Node* const node = running_node();
@@ -96,7 +101,7 @@ Tensor fit(Tensor gradient, const Node::Output& wanted) {
         to_string(gradient.shape()), name(gradient.dtype()), node ? node->describe() : "the caller",
         to_string(wanted.shape), name(wanted.dtype)));
   }
-  return gradient.shape() == wanted.shape ? gradient : sum_to(gradient, wanted.shape);
+  return sum_to(gradient, wanted.shape);
 }
 
 }  // namespace
@@ -109,11 +114,18 @@ void BackwardPass::give(const Edge& edge, Tensor gradient) {
     check_finite(gradient, "backward: the gradient made by " + running_node()->describe(), came_in_,
                  saved);
   }
-  gradient = fit(std::move(gradient), edge.node->output(edge.output));
+  const Node::Output& wanted = edge.node->output(edge.output);
+  if (gradient.shape() != wanted.shape || gradient.dtype() != wanted.dtype) {
+    gradient = fit(gradient, wanted);
+  }
   if (observer_) observer_->gave(edge, gradient);
   const std::size_t place = place_of(edge.node.get());
   Tensor& sum = places_[place].gradients()[edge.output];
-  sum = sum.defined() ? accumulate(std::move(sum), std::move(gradient)) : std::move(gradient);
+  if (sum.defined()) {
+    accumulate(sum, std::move(gradient));
+  } else {
+    sum = std::move(gradient);
+  }
   if (!places_[place].queued) enqueue(place);
 }
 
@@ -148,8 +160,13 @@ std::size_t BackwardPass::place_of(Node* node) {
   }
   const std::size_t place = vacant_.back();
   vacant_.pop_back();
-  places_[place] = {node, node->pass_, node->place_, false, Tensor(), {}};
-  if (node->output_count() > 1) places_[place].all.resize(node->output_count());
+  // Its gradients were moved out when the node before ran.
+  Place& taken = places_[place];
+  taken.node = node;
+  taken.outer_pass = node->pass_;
+  taken.outer_place = node->place_;
+  taken.queued = false;
+  if (node->output_count() > 1) taken.all.resize(node->output_count());
   node->pass_ = id_;
   node->place_ = place;
   return place;

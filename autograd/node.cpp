@@ -139,9 +139,9 @@ Edge edge_to(const Tensor& tensor) {
   return {tensor.body().node, tensor.body().output};
 }
 
-Tensor attach(Tensor value, const Ref<Node>& node, std::uint32_t output) {
+Tensor attach(Tensor value, Ref<Node> node, std::uint32_t output) {
   if (value.requires_grad() || value.handle()->use_count() > 1) value = value.alias();
-  value.handle()->node = node;
+  value.handle()->node = std::move(node);
   value.handle()->output = output;
   return value;
 }

@@ -231,6 +231,6 @@ bool owns_elements_alone(const Tensor& tensor);
 Edge edge_to(const Tensor& tensor);
 // Makes `value` output number `output` of `node` (a second handle to it, if it has another
 // already).
-Tensor attach(Tensor value, const Ref<Node>& node, std::uint32_t output);
+Tensor attach(Tensor value, Ref<Node> node, std::uint32_t output);
 
 }  // namespace attune

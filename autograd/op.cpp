@@ -24,9 +24,14 @@ namespace detail {
 
 void check_rules(const char* name, std::span<const Operand> inputs,
                  std::span<const Operand> rule_inputs) {
+  // Nearly all ops give a rule an input, in their order.
+  const auto alike = [](const Operand& a, const Operand& b) { return a->handle() == b->handle(); };
+  if (std::equal(inputs.begin(), inputs.end(), rule_inputs.begin(), rule_inputs.end(), alike)) {
+    return;
+  }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i]->requires_grad()) continue;
-    const auto same = [&](const Operand& other) { return other->handle() == inputs[i]->handle(); };
+    const auto same = [&](const Operand& other) { return alike(other, inputs[i]); };
     if (std::count_if(inputs.begin(), inputs.end(), same) !=
         std::count_if(rule_inputs.begin(), rule_inputs.end(), same)) {
       misuse(name, inputs[i].site(),
@@ -36,12 +41,10 @@ void check_rules(const char* name, std::span<const Operand> inputs,
   }
 }
 
-void check_value(const char* name, const Site& site, const Tensor& value) {
-  if (!is_floating(value.dtype())) {
-    misuse(name, site,
-           fmt::format("a result of dtype {} cannot carry a gradient", attune::name(value.dtype())),
-           "Return it without apply().");
-  }
+void throw_no_gradient(const char* name, const Site& site, const Tensor& value) {
+  misuse(name, site,
+         fmt::format("a result of dtype {} cannot carry a gradient", attune::name(value.dtype())),
+         "Return it without apply().");
 }
 
 void check_forward(const char* name, const Site& site, const Tensor& value,
@@ -68,30 +71,24 @@ void check_result_count(const Node& node, std::size_t results, std::size_t input
   }
 }
 
-void check_floating(const char* name, Operand x) {
-  if (!is_floating(x->dtype())) {
-    misuse(name, x.site(),
-           fmt::format("it takes floating numbers, not {} of shape {}", attune::name(x->dtype()),
-                       to_string(x->shape())),
-           "Convert with to(DType::float32).");
-  }
+void throw_not_floating(const char* name, Operand x) {
+  misuse(name, x.site(),
+         fmt::format("it takes floating numbers, not {} of shape {}", attune::name(x->dtype()),
+                     to_string(x->shape())),
+         "Convert with to(DType::float32).");
 }
 
-void check_numeric(const char* name, Operand x) {
-  if (x->dtype() == DType::boolean) {
-    misuse(name, x.site(),
-           fmt::format("it takes numbers, not bool of shape {}", to_string(x->shape())),
-           "Convert with to(), or combine masks with logical_and() and logical_or().");
-  }
+void throw_not_numeric(const char* name, Operand x) {
+  misuse(name, x.site(),
+         fmt::format("it takes numbers, not bool of shape {}", to_string(x->shape())),
+         "Convert with to(), or combine masks with logical_and() and logical_or().");
 }
 
-void check_same_dtype(const char* name, Operand a, Operand b) {
-  if (a->dtype() != b->dtype()) {
-    misuse(name, a.site(),
-           fmt::format("the dtypes differ: {} {} and {} {}", attune::name(a->dtype()),
-                       to_string(a->shape()), attune::name(b->dtype()), to_string(b->shape())),
-           "Convert one with to().");
-  }
+void throw_dtypes_differ(const char* name, Operand a, Operand b) {
+  misuse(name, a.site(),
+         fmt::format("the dtypes differ: {} {} and {} {}", attune::name(a->dtype()),
+                     to_string(a->shape()), attune::name(b->dtype()), to_string(b->shape())),
+         "Convert one with to().");
 }
 
 }  // namespace detail

@@ -88,7 +88,10 @@ namespace detail {
 // the inputs; `rule_inputs` are the inputs of the rules.
 void check_rules(const char* name, std::span<const Operand> inputs,
                  std::span<const Operand> rule_inputs);
-void check_value(const char* name, const Site& site, const Tensor& value);
+[[noreturn]] void throw_no_gradient(const char* name, const Site& site, const Tensor& value);
+inline void check_value(const char* name, const Site& site, const Tensor& value) {
+  if (!is_floating(value.dtype())) throw_no_gradient(name, site, value);
+}
 void check_forward(const char* name, const Site& site, const Tensor& value,
                    std::span<const Operand> inputs);
 void check_result_count(const Node& node, std::size_t results, std::size_t inputs);
@@ -170,10 +173,10 @@ Tensor apply(OpName name, std::initializer_list<Operand> inputs, Tensor value, R
   detail::check_value(name.text, site, value);
   const std::array<Operand, sizeof...(F)> rule_inputs{rules.input...};
   detail::check_rules(name.text, inputs, rule_inputs);
-  const auto node = Ref<Node>::adopt(new detail::RuleNode<F...>(name, site, std::move(rules)...));
+  auto node = Ref<Node>::adopt(new detail::RuleNode<F...>(name, site, std::move(rules)...));
   node->add_output(value);
   if (OpObserver::current) OpObserver::current->recorded(*node, inputs, std::span(&value, 1));
-  return attach(std::move(value), node, 0);
+  return attach(std::move(value), std::move(node), 0);
 }
 
 // The same with one rule for all inputs, and for ops with several outputs.
@@ -235,9 +238,19 @@ auto binary_rule(Operand a, Operand b, F formula) {
   if constexpr (uses == Uses::both) return elementwise_rule(formula, save(a), save(b));
 }
 
-void check_floating(const char* name, Operand x);
-void check_numeric(const char* name, Operand x);
-void check_same_dtype(const char* name, Operand a, Operand b);
+[[noreturn]] void throw_not_floating(const char* name, Operand x);
+[[noreturn]] void throw_not_numeric(const char* name, Operand x);
+[[noreturn]] void throw_dtypes_differ(const char* name, Operand a, Operand b);
+
+inline void check_floating(const char* name, Operand x) {
+  if (!is_floating(x->dtype())) throw_not_floating(name, x);
+}
+inline void check_numeric(const char* name, Operand x) {
+  if (x->dtype() == DType::boolean) throw_not_numeric(name, x);
+}
+inline void check_same_dtype(const char* name, Operand a, Operand b) {
+  if (a->dtype() != b->dtype()) throw_dtypes_differ(name, a, b);
+}
 
 }  // namespace detail
 

@@ -41,9 +41,7 @@ class Dims {
   void insert(std::size_t at, std::int64_t value, Site site = Site::current());
   void erase(std::size_t at);
 
-  friend bool operator==(const Dims& a, const Dims& b) {
-    return a.rank_ == b.rank_ && std::equal(a.begin(), a.end(), b.begin());
-  }
+  friend bool operator==(const Dims& a, const Dims& b);
 
  private:
   std::array<std::int64_t, max_rank> values_;

@@ -35,10 +35,10 @@ void Storage::leave_unwritten(WrittenRows rows) {
 }
 
 // Two threads may look at a tensor at once.
-void Storage::write_zeros() {
+std::byte* Storage::write_zeros() {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
-  if (!unwritten_.load(std::memory_order_relaxed)) return;
+  if (!unwritten_.load(std::memory_order_relaxed)) return written_data();
   const auto count = static_cast<std::int64_t>(rows_->written.size());
   parallel_for(count, zeroed_at_once, [&](std::int64_t begin, std::int64_t end) {
     for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end); ++row) {
@@ -46,6 +46,7 @@ void Storage::write_zeros() {
     }
   });
   unwritten_.store(false, std::memory_order_release);
+  return written_data();
 }
 
 }  // namespace attune

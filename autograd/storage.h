@@ -27,8 +27,7 @@ class alignas(64) Storage : public RefCounted {
   static void destroy(Storage* storage);
 
   std::byte* data() {
-    if (unwritten_.load(std::memory_order_acquire)) write_zeros();
-    return written_data();
+    return unwritten_.load(std::memory_order_acquire) ? write_zeros() : written_data();
   }
   std::size_t bytes() const { return bytes_; }
 
@@ -64,7 +63,7 @@ class alignas(64) Storage : public RefCounted {
  private:
   explicit Storage(std::size_t bytes) : bytes_(bytes) {}
 
-  void write_zeros();
+  std::byte* write_zeros();
 
   std::atomic<bool> unwritten_ = false;
   std::uint32_t version_ = 0;

@@ -16,6 +16,14 @@
 
 namespace attune {
 
+TensorBody::TensorBody() = default;
+
+TensorBody::TensorBody(Ref<Storage> elements, const Shape& of_shape, DType of_dtype)
+    : storage(std::move(elements)),
+      shape(of_shape),
+      strides(contiguous_strides(of_shape)),
+      dtype(of_dtype) {}
+
 TensorBody::~TensorBody() = default;
 
 void Tensor::throw_undefined() {
@@ -84,7 +92,7 @@ double Tensor::at(std::initializer_list<std::int64_t> index, Site site) const {
 template <class T>
 std::vector<T> Tensor::to_vector() const {
   const Tensor rows = empty(shape(), dtype());
-  copy_strided(shape(), rows.bytes(), {bytes(), strides(), item_size(dtype()), is_contiguous()});
+  copy_strided(shape(), rows.bytes(), {bytes(), &strides(), item_size(dtype()), is_contiguous()});
   std::vector<T> values(static_cast<std::size_t>(numel()));
   dispatch(dtype(), [&]<class U>(U) {
     const U* const elements = rows.raw<U>();
@@ -163,11 +171,9 @@ void change(Tensor& target, F formula) {
   });
 }
 
-// this[i] = formula(this[i], other[i]), where `other` does not overlap the target.
+// this[i] = formula(this[i], values[i]), where the values are as operand_in_place() returns them.
 template <class F>
-void change(Tensor& target, const Tensor& other, F formula) {
-  const NoGrad no_grad;
-  const Tensor values = contiguous(expand(other, target.shape()));
+void change(Tensor& target, const Tensor& values, F formula) {
   dispatch(target.dtype(), [&]<class T>(T) {
     T* const out = target.raw<T>();
     const T* const in = values.raw<T>();
@@ -184,31 +190,39 @@ void change(Tensor& target, const Tensor& other, F formula) {
   });
 }
 
-// Checks that `other` can change the target, and brings it to the target's dtype.
-Tensor operand_in_place(const char* op, const Tensor& target, const Tensor& other,
-                        const Site& site) {
-  if (!broadcasts_to(other.shape(), target.shape())) {
-    misuse(op, site,
-           fmt::format("{} does not broadcast to {}", to_string(other.shape()),
-                       to_string(target.shape())),
-           "", draw_expansion(other.shape(), target.shape()));
-  }
+// Whether the elements of `other` can be read as they lie, one for each of the target's.
+bool match(const Tensor& target, const Tensor& other) {
+  return other.shape() == target.shape() && other.dtype() == target.dtype() &&
+         other.is_contiguous() && other.body().storage != target.body().storage;
+}
+
+// Checks that `other` can change the target, and returns it if the two match; else `made`, with its
+// elements copied so that they do.
+const Tensor& operand_in_place(const char* op, const Tensor& target, const Tensor& other,
+                               Tensor& made, const Site& site) {
   if (other.requires_grad() && grad_enabled()) {
     misuse(op, site,
            "its argument requires a gradient, which would be lost, for a change in place is not "
            "recorded",
            "Pass its detach() if no derivative is wanted, else compute a new tensor.");
   }
+  if (match(target, other)) return other;
+  if (!broadcasts_to(other.shape(), target.shape())) {
+    misuse(op, site,
+           fmt::format("{} does not broadcast to {}", to_string(other.shape()),
+                       to_string(target.shape())),
+           "", draw_expansion(other.shape(), target.shape()));
+  }
   const NoGrad no_grad;
-  Tensor values = other.to(target.dtype());
-  // Elements of its own must be read before they are overwritten.
-  return values.body().storage == target.body().storage ? values.clone() : values;
+  made = contiguous(expand(to(other, target.dtype()), target.shape()));
+  if (made.body().storage == target.body().storage) made = made.clone();
+  return made;
 }
 
 // Checks that a dtype can hold a number, to the precision that it has.
 void check_holds(const char* op, DType dtype, double value, const Site& site) {
-  const bool integer = std::trunc(value) == value && std::abs(value) < 0x1p63;
-  if (dtype == DType::int64 && !integer) {
+  if (dtype != DType::int64) return;
+  if (std::trunc(value) != value || std::abs(value) >= 0x1p63) {
     misuse(op, site, fmt::format("{} is not an int64", value),
            "Use float32 or float64, or convert a tensor with to().");
   }
@@ -230,7 +244,8 @@ Tensor& Tensor::zero_(Site site) {
 }
 
 Tensor& Tensor::copy_(const Tensor& other, Site site) {
-  const Tensor values = operand_in_place("copy_", *this, other, site);
+  Tensor made;
+  const Tensor& values = operand_in_place("copy_", *this, other, made, site);
   changed_in_place("copy_", site);
   change(*this, values, [](auto, auto v) { return v; });
   return *this;
@@ -238,7 +253,8 @@ Tensor& Tensor::copy_(const Tensor& other, Site site) {
 
 Tensor& Tensor::add_(const Tensor& other, double scale, Site site) {
   check_holds("add_", dtype(), scale, site);
-  const Tensor values = operand_in_place("add_", *this, other, site);
+  Tensor made;
+  const Tensor& values = operand_in_place("add_", *this, other, made, site);
   changed_in_place("add_", site);
   if (scale == 1) {
     change(*this, values, [](auto a, auto b) { return a + b; });
@@ -399,12 +415,8 @@ Tensor empty(const Shape& shape, DType dtype, Site site) {
              fmt::format("a tensor of {} elements is larger than any memory", to_string(shape)));
     }
   }
-  auto body = Ref<TensorBody>::adopt(new TensorBody);
-  body->storage = Storage::make(static_cast<std::size_t>(numel(shape)) * item_size(dtype));
-  body->shape = shape;
-  body->strides = contiguous_strides(shape);
-  body->dtype = dtype;
-  return Tensor(std::move(body));
+  auto storage = Storage::make(static_cast<std::size_t>(numel(shape)) * item_size(dtype));
+  return Tensor(Ref<TensorBody>::adopt(new TensorBody(std::move(storage), shape, dtype)));
 }
 
 Tensor full(const Shape& shape, double value, DType dtype, Site site) {

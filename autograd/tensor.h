@@ -25,6 +25,11 @@ class Tensor;
 // What a handle points to: where the elements lie, and which output of which node they are. The
 // node is null for a tensor that needs no gradient.
 struct TensorBody : RefCounted {
+  TensorBody();
+  // All elements of a storage, in row-major order.
+  TensorBody(Ref<Storage> elements, const Shape& of_shape, DType of_dtype);
+  ~TensorBody();
+
   Ref<Storage> storage;
   std::int64_t offset = 0;  // of the first element, in elements
   Shape shape;
@@ -35,7 +40,6 @@ struct TensorBody : RefCounted {
   std::uint32_t rebound = 0;  // how often set_data() has given the handle other elements
   Ref<Node> node;
 
-  ~TensorBody();
   static void destroy(TensorBody* body) { delete body; }
   static void* operator new(std::size_t bytes) { return allocate(bytes); }
   static void operator delete(void* block, std::size_t bytes) { deallocate(block, bytes); }

@@ -25,13 +25,13 @@ Walk merge_dimensions(const Shape& shape, std::span<const ElementInput> inputs) 
     if (shape[d] == 1) continue;
     bool joins = !walk.shape.empty();
     for (std::size_t i = 0; joins && i < inputs.size(); ++i) {
-      joins = walk.strides[i].back() == inputs[i].strides[d] * shape[d];
+      joins = walk.strides[i].back() == (*inputs[i].strides)[d] * shape[d];
     }
     if (!joins) walk.shape.push_back(1);
     walk.shape.back() *= shape[d];
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (!joins) walk.strides[i].push_back(0);
-      walk.strides[i].back() = inputs[i].strides[d];
+      walk.strides[i].back() = (*inputs[i].strides)[d];
     }
   }
   return walk;

@@ -19,7 +19,7 @@ using ElementLoop = void (*)(const void* formula, void* out, const void* const* 
 
 struct ElementInput {
   const std::byte* data;
-  Strides strides;  // in elements, one a dimension of the output; 0 where the input is repeated
+  const Strides* strides;  // in elements, one a dimension of the output; 0 where it is repeated
   std::size_t item_size;
   bool contiguous;  // as seen in the shape of the output
 };

@@ -204,7 +204,7 @@ Tensor contiguous(Operand x) {
 Tensor clone(Operand x) {
   Tensor value = empty(x->shape(), x->dtype());
   copy_strided(x->shape(), value.bytes(),
-               {x->bytes(), x->strides(), item_size(x->dtype()), x->is_contiguous()});
+               {x->bytes(), &x->strides(), item_size(x->dtype()), x->is_contiguous()});
   return apply("clone", {x}, std::move(value), wrt(x, [](const Tensor& g) { return g; }));
 }
 
