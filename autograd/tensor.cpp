@@ -402,20 +402,36 @@ GradMode::~GradMode() {
 
 // Factories.
 
-Tensor empty(const Shape& shape, DType dtype, Site site) {
+namespace {
+
+[[noreturn, gnu::noinline]] void throw_negative(const Shape& shape, const Site& site) {
+  misuse("shape", site,
+         fmt::format("a tensor cannot have shape {}: sizes are not negative", to_string(shape)));
+}
+
+[[noreturn, gnu::noinline]] void throw_too_large(const Shape& shape, const Site& site) {
+  misuse("shape", site,
+         fmt::format("a tensor of {} elements is larger than any memory", to_string(shape)));
+}
+
+// What the elements of a tensor of that shape take.
+std::size_t bytes_of(const Shape& shape, DType dtype, const Site& site) {
   auto bytes = static_cast<std::int64_t>(item_size(dtype));
+  bool nothing = false;
   for (const auto size : shape) {
-    if (size < 0) {
-      misuse(
-          "shape", site,
-          fmt::format("a tensor cannot have shape {}: sizes are not negative", to_string(shape)));
-    }
+    if (size < 0) throw_negative(shape, site);
+    nothing |= size == 0;
     if (__builtin_mul_overflow(bytes, std::max<std::int64_t>(size, 1), &bytes)) {
-      misuse("shape", site,
-             fmt::format("a tensor of {} elements is larger than any memory", to_string(shape)));
+      throw_too_large(shape, site);
     }
   }
-  auto storage = Storage::make(static_cast<std::size_t>(numel(shape)) * item_size(dtype));
+  return nothing ? 0 : static_cast<std::size_t>(bytes);
+}
+
+}  // namespace
+
+Tensor empty(const Shape& shape, DType dtype, Site site) {
+  auto storage = Storage::make(bytes_of(shape, dtype, site));
   return Tensor(Ref<TensorBody>::adopt(new TensorBody(std::move(storage), shape, dtype)));
 }
 
