@@ -2,7 +2,8 @@
 # tests/bench/run.sh [ROUNDS [SECONDS [CONFIG...]]]: attune and its peers on the same work, one after the
 # other, for so many rounds (3) of so many seconds (3) each; then a table of medians and ratios. The
 # measurements themselves, a JSON line each, are left in build/release/bench.jsonl. BENCH_WHAT="train fwd greedy
-# greedy1" measures only some of these.
+# greedy1" measures only some of these. A CONFIG is toy, medium, large or transformer, or `micro`: single pieces of
+# work, from one small op to Adam over ten million parameters, of which the table tells the time instead.
 #
 # libtorch is run as an expert sets it up (OpenBLAS with OpenMP, AVX-512 kernels, tcmalloc where it is
 # installed, and OpenBLAS told what the CPU is where it is older than the CPU and takes it for a small one:
@@ -14,7 +15,8 @@ cd "$(dirname "$0")/../.."
 rounds=${1:-3}
 seconds=${2:-3}
 [ $# -le 2 ] || { shift 2; configs="$*"; }
-configs=${configs:-toy medium large transformer}
+configs=${configs:-toy medium large transformer micro}
+models=$(echo "$configs" | tr ' ' '\n' | grep -v '^micro$' || true)
 
 third_party/install.sh
 cmake --preset release -DATTUNE_BUILD_BENCH=ON >/dev/null
@@ -44,7 +46,7 @@ done
 round=0
 while [ $round -lt "$rounds" ]; do
   round=$((round + 1))
-  for config in $configs; do
+  for config in $models; do
     for what in ${BENCH_WHAT:-train fwd greedy greedy1}; do
       case "$config $what" in transformer\ greedy*) continue ;; esac
       for threads in 1 2; do
@@ -60,9 +62,17 @@ while [ $round -lt "$rounds" ]; do
       done
     done
   done
+  case " $configs " in *" micro "*) ;; *) continue ;; esac
+  for threads in 1 2; do
+    echo "round $round of $rounds: single pieces of work, $threads threads" >&2
+    OPENBLAS_CORETYPE=${OPENBLAS_CORETYPE:-$core} "$bench/micro" $threads "$seconds" >>"$lines"
+    [ ! -x "$bench/micro_libtorch" ] || tuned $threads "$bench/micro_libtorch" $threads "$seconds" >>"$lines"
+  done
+  "$bench/small_op" >>"$lines"
+  [ ! -x "$bench/small_op_libtorch" ] || tuned 1 "$bench/small_op_libtorch" >>"$lines"
 done
 
-for config in $configs; do
+for config in $models; do
   for threads in 1 2; do
     OPENBLAS_CORETYPE=${OPENBLAS_CORETYPE:-$core} "$bench/floor" "$config" $threads
   done
@@ -86,10 +96,14 @@ awk -F'[:,]' '
   function middle(values, n) {
     return n % 2 ? values[(n + 1) / 2] : (values[n / 2] + values[n / 2 + 1]) / 2
   }
+  # More a second, or less time.
+  function times_better(ours, theirs) {
+    return unit ~ /\/s/ ? ours / theirs : theirs / ours
+  }
   function ratios(ours, theirs,  n, i, a, b, result) {
     n = split(ours, a, " ")
     split(theirs, b, " ")
-    for (i = 1; i <= n; ++i) result = result " " a[i] / b[i]
+    for (i = 1; i <= n; ++i) result = result " " times_better(a[i], b[i])
     return result
   }
   {
@@ -99,25 +113,27 @@ awk -F'[:,]' '
     if (!(key in known)) { known[key] = 1; order[++keys] = key }
     if (!(peer in peers)) { peers[peer] = 1; names[++count] = peer }
     list[key, peer] = list[key, peer] " " field("median")
+    units[key] = field("unit"); gsub(/"/, "", units[key])
     memory = field("peak_mib"); sub(/}.*/, "", memory)
     if (memory + 0 > peak[key, peer] + 0) peak[key, peer] = memory
   }
   END {
-    printf "%-16s %7s  %-18s %12s %19s %9s %7s %9s\n", "bench", "threads", "peer", "a second", "spread", "peak MiB", "ratio", "by round"
+    printf "%-26s %7s  %-18s %12s %-11s %19s %9s %7s %9s\n", "bench", "threads", "peer", "median", "", "spread", "peak MiB", "ratio", "by round"
     for (k = 1; k <= keys; ++k) {
       split(order[k], part, " ")
+      unit = units[order[k]]
       for (p = 1; p <= count; ++p) {
         if (!((order[k], names[p]) in list)) continue
         n = sorted(list[order[k], names[p]], v)
         median = middle(v, n)
         if (p == 1) ours = median
         rounds = sorted(ratios(list[order[k], names[1]], list[order[k], names[p]]), r)
-        printf "%-16s %7s  %-18s %12.5g %9.4g-%-9.4g %9.0f %6.2fx %8.2fx\n", part[1], part[2], names[p], median, v[1], v[n], peak[order[k], names[p]], ours / median, middle(r, rounds)
+        printf "%-26s %7s  %-18s %12.5g %-11s %9.4g-%-9.4g %9.0f %6.2fx %8.2fx\n", part[1], part[2], names[p], median, unit, v[1], v[n], peak[order[k], names[p]], times_better(ours, median), middle(r, rounds)
       }
     }
   }' "$lines"
 
-if command -v perf >/dev/null; then
+if [ -n "$models" ] && command -v perf >/dev/null; then
   echo
-  tests/bench/where.sh $configs
+  tests/bench/where.sh $models
 fi

@@ -1,13 +1,11 @@
 // The cost of recording one add of two 1-element tensors, and of running it backward, in
 // nanoseconds: a chain of 1000 of them, repeated for a while. Prints one JSON line a measurement.
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <chrono>
 #include <vector>
 
 #include "autograd/ops.h"
+#include "tests/bench/measure.h"
 
 namespace {
 
@@ -17,17 +15,6 @@ constexpr int repetitions = 2000;
 
 double nanoseconds_each(Clock::time_point start, Clock::time_point end) {
   return std::chrono::duration<double, std::nano>(end - start).count() / chain;
-}
-
-void print(const char* what, std::vector<double> times) {
-  std::sort(times.begin(), times.end());
-  const auto at = [&](double share) {
-    return times[static_cast<std::size_t>(share * repetitions)];
-  };
-  fmt::print(
-      "{{\"peer\":\"attune\",\"bench\":\"{}\",\"threads\":1,\"median\":{:.1f},\"p10\":{:.1f},"
-      "\"p90\":{:.1f},\"best\":{:.1f},\"unit\":\"ns\",\"n\":{}}}\n",
-      what, at(0.5), at(0.1), at(0.9), times.front(), repetitions);
 }
 
 }  // namespace
@@ -47,6 +34,6 @@ int main() {
     forward.push_back(nanoseconds_each(start, recorded));
     backward.push_back(nanoseconds_each(recorded, done));
   }
-  print("record_add", forward);
-  print("backward_add", backward);
+  bench::print("attune", "record_add", 1, "ns", false, forward);
+  bench::print("attune", "backward_add", 1, "ns", false, backward);
 }

@@ -2,10 +2,12 @@
 
 #include <torch/torch.h>
 
-#include <algorithm>
 #include <chrono>
-#include <cstdio>
+#include <cstdlib>
+#include <string>
 #include <vector>
+
+#include "tests/bench/measure.h"
 
 namespace {
 
@@ -17,21 +19,12 @@ double nanoseconds_each(Clock::time_point start, Clock::time_point end) {
   return std::chrono::duration<double, std::nano>(end - start).count() / chain;
 }
 
-void print(const char* what, std::vector<double> times) {
-  std::sort(times.begin(), times.end());
-  const auto at = [&](double share) {
-    return times[static_cast<std::size_t>(share * repetitions)];
-  };
-  std::printf(
-      "{\"peer\":\"libtorch\",\"bench\":\"%s\",\"threads\":1,\"median\":%.1f,\"p10\":%.1f,"
-      "\"p90\":%.1f,\"best\":%.1f,\"unit\":\"ns\",\"n\":%d}\n",
-      what, at(0.5), at(0.1), at(0.9), times.front(), repetitions);
-}
-
 }  // namespace
 
 int main() {
   torch::set_num_threads(1);
+  std::string peer = "libtorch";
+  if (const char* const setting = std::getenv("BENCH_SETTING")) peer += std::string("-") + setting;
   const torch::Tensor a = torch::ones({1}, torch::requires_grad());
   const torch::Tensor b = torch::ones({1}, torch::requires_grad());
   std::vector<double> forward;
@@ -46,6 +39,6 @@ int main() {
     forward.push_back(nanoseconds_each(start, recorded));
     backward.push_back(nanoseconds_each(recorded, done));
   }
-  print("record_add", forward);
-  print("backward_add", backward);
+  bench::print(peer.c_str(), "record_add", 1, "ns", false, forward);
+  bench::print(peer.c_str(), "backward_add", 1, "ns", false, backward);
 }
