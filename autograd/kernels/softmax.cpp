@@ -12,12 +12,21 @@ namespace {
 
 constexpr std::int64_t grain = 8 * 1024;
 
+// Sets out[i] to f(i), and returns the sum.
+template <class T, class F>
+T set_and_sum(T* out, std::int64_t n, F f) {
+  T sums[sum_lanes] = {};
+  const std::int64_t whole = n - n % sum_lanes;
+  add_to_lanes(sums, whole, [=](std::int64_t i) { return out[i] = f(i); });
+  for (std::int64_t i = whole; i < n; ++i) out[i] = f(i);
+  return sum_with_lanes(sums, whole, n, [=](std::int64_t i) { return out[i]; });
+}
+
 template <class T>
 struct SoftmaxRow {
   static void run(T* __restrict out, const T* __restrict in, std::int64_t n) {
     const T max = largest_of(in, n);
-    for (std::int64_t i = 0; i < n; ++i) out[i] = exp(in[i] - max);
-    const T scale = 1 / sum_of<T>(n, [out](std::int64_t i) { return out[i]; });
+    const T scale = 1 / set_and_sum(out, n, [=](std::int64_t i) { return exp(in[i] - max); });
     for (std::int64_t i = 0; i < n; ++i) out[i] *= scale;
   }
 };
@@ -103,8 +112,7 @@ struct CrossEntropyGradientRow {
     if (smoothing != 0) {
       *loss += uniform * sum_of<T>(n, [=](std::int64_t i) { return max - row[i]; });
     }
-    for (std::int64_t i = 0; i < n; ++i) row[i] = exp(row[i] - max);
-    const T sum = sum_of<T>(n, [=](std::int64_t i) { return row[i]; });
+    const T sum = set_and_sum(row, n, [=](std::int64_t i) { return exp(row[i] - max); });
     *loss += log(sum);
     const T scale = g / sum;
     for (std::int64_t i = 0; i < n; ++i) row[i] = scale * row[i] - g * uniform;
