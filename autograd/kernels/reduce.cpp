@@ -35,6 +35,11 @@ constexpr std::int64_t lanes = 32;
 // A longer row is cut into pieces of this size, which are reduced apart and then together.
 constexpr std::int64_t piece = 16 * 1024;
 constexpr std::int64_t grain = 16 * 1024;
+// Rows that become one are reduced in so many blocks at most, from so many elements on; but not few
+// rows, nor longer ones than this, for the results of the blocks take room.
+constexpr std::int64_t most_blocks = 32;
+constexpr std::int64_t least_in_blocks = 128 * 1024;
+constexpr std::int64_t longest_row_in_blocks = 8 * 1024;
 
 // One row: n neighbouring elements to one. n is not 0.
 template <class Op, class T>
@@ -94,6 +99,22 @@ void reduce_rows(T* out, const T* in, std::int64_t outer, std::int64_t n) {
                });
 }
 
+// Reads the rows as they lie: blocks of them are reduced apart, and then together.
+template <class Op, class T>
+void reduce_blocks_of_rows(T* out, const T* in, std::int64_t n, std::int64_t inner) {
+  const auto reduce_rows_of = [inner](T* to, const T* from, std::int64_t rows) {
+    vectorised<ReduceColumns<Op, T>>(to, from, rows, inner, std::int64_t{0}, inner);
+  };
+  if (n * inner < least_in_blocks) return reduce_rows_of(out, in, n);
+  const std::int64_t at_once = std::max(divide_up(n, most_blocks), divide_up(grain, inner));
+  const std::int64_t blocks = divide_up(n, at_once);
+  std::vector<T> partial(static_cast<std::size_t>(blocks * inner));
+  parallel_for(n, at_once, [&](std::int64_t begin, std::int64_t end) {
+    reduce_rows_of(partial.data() + begin / at_once * inner, in + begin * inner, end - begin);
+  });
+  reduce_rows_of(out, partial.data(), blocks);
+}
+
 template <class Op, class T>
 void reduce_columns(T* out, const T* in, std::int64_t outer, std::int64_t n, std::int64_t inner) {
   if (outer > 1) {
@@ -105,6 +126,9 @@ void reduce_columns(T* out, const T* in, std::int64_t outer, std::int64_t n, std
       }
     });
     return;
+  }
+  if (n >= 2 * most_blocks && inner <= longest_row_in_blocks) {
+    return reduce_blocks_of_rows<Op>(out, in, n, inner);
   }
   const std::int64_t at_once = std::max<std::int64_t>(64, grain / n);
   parallel_for(inner, at_once, [&](std::int64_t begin, std::int64_t end) {
