@@ -28,6 +28,9 @@ namespace detail {
 Tensor evaluate_loop(DType dtype, const Shape& shape, std::span<const Tensor* const> in,
                      ElementLoop loop, const void* formula);
 
+template <class T, class>
+using Repeat = T;
+
 }  // namespace detail
 
 // The tensor out[i] = formula(in[i]...) of that shape, to which the inputs broadcast. Not recorded.
@@ -38,13 +41,6 @@ Tensor evaluate(const F& formula, const Shape& shape, const Tensors&... in) {
   return detail::evaluate_loop(dtype_of<Out>(), shape, inputs, FormulaLoop<F, Out, In...>::entry,
                                &formula);
 }
-
-namespace detail {
-
-template <class T, class>
-using Repeat = T;
-
-}  // namespace detail
 
 // evaluate() for floating inputs of one dtype and a result of the same.
 template <class F, class... Tensors>

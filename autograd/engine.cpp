@@ -46,13 +46,10 @@ void BackwardPass::run() {
 }
 
 void BackwardPass::run_node(std::size_t index) {
-  Place& place = places_[index];
-  Node& node = *place.node;
-  // The place goes to another node while this one runs.
-  Tensor only = std::move(place.only);
-  std::vector<Tensor> all = std::move(place.all);
+  Node& node = *places_[index].node;
+  Place place = std::move(places_[index]);
   if (!restricted_) leave(index);
-  run_rules(node, all.empty() ? std::span(&only, 1) : std::span(all));
+  run_rules(node, place.gradients());
 }
 
 void BackwardPass::run_rules(Node& node, std::span<Tensor> gradients) {

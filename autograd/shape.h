@@ -41,12 +41,12 @@ class Dims {
   void insert(std::size_t at, std::int64_t value, Site site = Site::current());
   void erase(std::size_t at);
 
-  friend bool operator==(const Dims& a, const Dims& b);
-
  private:
   std::array<std::int64_t, max_rank> values_;
   std::size_t rank_ = 0;
 };
+
+bool operator==(const Dims& a, const Dims& b);
 
 // The size of every dimension, outermost first; [] is the shape of a scalar.
 using Shape = Dims;
