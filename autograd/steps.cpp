@@ -29,9 +29,16 @@ std::vector<std::int64_t> checked_lengths(std::int64_t batch, std::int64_t time,
   return values;
 }
 
-// Rows that a thread runs through a whole recurrence. Fewer would read the weights too often for
-// the work they do with them.
-constexpr std::int64_t rows_a_task = 32;
+// Up to this size a state's weights stay in the second cache from one step of a recurrence to the
+// next.
+constexpr std::int64_t largest_small_state = 128;
+
+// The rows that a thread runs through a whole recurrence. Fewer would read weights that do not stay
+// in the cache too often for the work they do with them.
+Dealing dealing_of(StepOrder order, std::int64_t state) {
+  if (order == StepOrder::by_row) return {1};
+  return state <= largest_small_state ? Dealing{8, 2} : Dealing{32};
+}
 
 std::vector<std::int64_t> places_of(const std::vector<StepTask>& tasks, std::int64_t time,
                                     bool reverse) {
@@ -132,9 +139,9 @@ void put_columns(const Packed& part, const Steps& steps, std::int64_t start, con
 }  // namespace
 
 Steps::Steps(std::int64_t batch, std::int64_t time, const Tensor& lengths, StepOrder order,
-             Site site) {
-  std::vector<StepTask> tasks = deal_steps(checked_lengths(batch, time, lengths, site),
-                                           order == StepOrder::by_row ? 1 : rows_a_task);
+             std::int64_t state, Site site) {
+  std::vector<StepTask> tasks =
+      deal_steps(checked_lengths(batch, time, lengths, site), dealing_of(order, state));
   std::vector<std::int64_t> places = places_of(tasks, time, order == StepOrder::reverse);
   const bool whole = static_cast<std::int64_t>(places.size()) == batch * time;
   const bool as_they_lie = whole && std::is_sorted(places.begin(), places.end());
@@ -188,7 +195,7 @@ Tensor unpack(Operand rows, const Steps& steps) {
 }
 
 Packed pack_by_row(Operand x, const Tensor& lengths) {
-  const Steps steps(x->size(0), x->size(1), lengths, StepOrder::by_row, x.site());
+  const Steps steps(x->size(0), x->size(1), lengths, StepOrder::by_row, 0, x.site());
   return {pack(x, steps), steps};
 }
 

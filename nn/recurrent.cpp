@@ -266,7 +266,7 @@ Tensor RecurrentEncoderDecoder::sequences(const Vectors& embedded, const Steps& 
 
 Packed RecurrentEncoderDecoder::outputs(const Batch& batch, const Tensor& target_lengths) const {
   const Tensor& before = batch.target_in;
-  const Steps steps(before.size(0), before.size(1), target_lengths);
+  const Steps steps(before.size(0), before.size(1), target_lengths, StepOrder::forward, hidden_);
   if (has_fused_states()) {
     const auto [states, last] = read(batch.source, batch.source_lengths);
     const LookedAt source{look_->additive()->prepare(states.rows), states.rows, {}, states.steps};

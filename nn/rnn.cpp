@@ -161,8 +161,9 @@ std::pair<Tensor, Tensor> run_steps(const Tensor& input, Tensor h, const Tensor&
   return {steps.empty() ? zeros(none, input.dtype()) : stack(outputs, 1), h};
 }
 
-Steps steps_of(const Vectors& x, const Tensor& lengths, bool reverse) {
-  return Steps(x.batch(), x.time(), lengths, reverse ? StepOrder::reverse : StepOrder::forward);
+Steps steps_of(const Vectors& x, const Tensor& lengths, bool reverse, std::int64_t hidden) {
+  return Steps(x.batch(), x.time(), lengths, reverse ? StepOrder::reverse : StepOrder::forward,
+               hidden);
 }
 
 // The fused kernels take a bias.
@@ -202,7 +203,7 @@ Recurrent::Sequence GRU::run(const Vectors& x, const States& initial, const Dire
     auto [output, state] = run_steps(input, initial[0], lengths, direction.reverse, step);
     return {pack_by_row(output, lengths), {state}};
   }
-  const Steps steps = steps_of(x, lengths, direction.reverse);
+  const Steps steps = steps_of(x, lengths, direction.reverse, direction.weight_hh.size(1));
   const Tensor input = x.linear_of(steps, direction.weight_ih, direction.bias_ih);
   const GRUSequence run =
       gru_sequence(input, initial[0], direction.weight_hh,
@@ -218,7 +219,7 @@ LSTM::Result LSTM::forward(const Vectors& x, const Tensor& lengths,
 
 Recurrent::Sequence LSTM::run(const Vectors& x, const States& initial, const Direction& direction,
                               const Tensor& lengths) const {
-  const Steps steps = steps_of(x, lengths, direction.reverse);
+  const Steps steps = steps_of(x, lengths, direction.reverse, direction.weight_hh.size(1));
   const Tensor input = x.linear_of(steps, direction.weight_ih, direction.bias_ih);
   const LSTMSequence run =
       lstm_sequence(input, initial[0], initial[1], direction.weight_hh,

@@ -13,7 +13,7 @@ namespace attune {
 namespace {
 
 // Products of fewer multiplications than this are not worth a second thread.
-constexpr std::int64_t least_work = 1 << 19;
+constexpr std::int64_t least_work = 1 << 18;
 // Products are cut at multiples of this, so that every element is computed by the same instructions
 // wherever the cuts are: in equal bits, whatever the number of threads.
 constexpr std::int64_t cut_at = 16;
@@ -84,7 +84,7 @@ template <class T>
 void gemm_piece(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b,
                 Addend<T> add, T* c, std::int64_t ldc, [[maybe_unused]] bool packed) {
   if constexpr (sizeof(T) == sizeof(float)) {
-    if (packed && m > 1) return packed_gemm(m, n, k, a, b, add, c, ldc);
+    if (packed) return packed_gemm(m, n, k, a, b, add, c, ldc);
   }
   const SubnormalsAreZero while_running;
   const T beta = put_addend(m, n, add, c, ldc);
@@ -101,6 +101,47 @@ void gemm_piece(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Mat
   } else {
     call(cblas_dgemm);
   }
+}
+
+// Cuts a product along the longer side of c, in a piece for each thread and, but for packed
+// columns, no more: a piece packs its operands anew.
+template <class T>
+void multiply(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b,
+              Addend<T> add, T* c, std::int64_t ldc, bool packed) {
+  const bool by_rows = m >= n;
+  const std::int64_t side = by_rows ? m : n;
+  const std::int64_t most =
+      std::max<std::int64_t>(1, std::min(m * n * k / least_work, side / cut_at));
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (packed && by_rows && worth_sharing(m, n, k)) {
+      return packed_gemm_in_parallel(m, n, k, a, b, add, c, ldc);
+    }
+  }
+  const std::int64_t threads = num_threads();
+  const std::int64_t wanted = packed && !by_rows && threads > 1
+                                  ? round_up(divide_up(n, most_packed_columns), threads)
+                                  : threads;
+  // A product with one row packs nothing, and BLAS adds its elements up in an order that depends on
+  // the piece: there the sizes alone decide.
+  const bool row_by_blas = m == 1 && !packed;
+  const std::int64_t pieces =
+      std::min<std::int64_t>(row_by_blas ? most_pieces_of_row : wanted, most);
+  const auto cut = [=](std::int64_t i) {
+    return i == pieces ? side : side * i / pieces / cut_at * cut_at;
+  };
+  const auto of_piece = [&](std::int64_t row, std::int64_t column) {
+    return add.data ? Addend<T>{add.data + row * add.row + column, add.row} : add;
+  };
+  parallel_for(pieces, 1, [&](std::int64_t first, std::int64_t last) {
+    const std::int64_t begin = cut(first), end = cut(last);
+    if (by_rows) {
+      gemm_piece<T>(end - begin, n, k, {a.data + begin * a.row, a.row, a.column}, b,
+                    of_piece(begin, 0), c + begin * ldc, ldc, packed);
+    } else {
+      gemm_piece<T>(m, end - begin, k, a, {b.data + begin * b.column, b.row, b.column},
+                    of_piece(0, begin), c + begin, ldc, packed);
+    }
+  });
 }
 
 }  // namespace
@@ -121,41 +162,13 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T>
     for (std::int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, T{0});
     return;
   }
-  // Cut along the longer side of c, in a piece for each thread and, but for packed columns, no
-  // more: a piece packs its operands anew.
-  const bool by_rows = m >= n;
-  const std::int64_t side = by_rows ? m : n;
-  const std::int64_t most =
-      std::max<std::int64_t>(1, std::min(m * n * k / least_work, side / cut_at));
-  const bool packed = better_packed(m, n, k);
-  if constexpr (sizeof(T) == sizeof(float)) {
-    if (packed && by_rows && worth_sharing(m, n, k)) {
-      return packed_gemm_in_parallel(m, n, k, a, b, add, c, ldc);
-    }
-  }
-  const std::int64_t threads = num_threads();
-  const std::int64_t wanted = packed && !by_rows && threads > 1
-                                  ? round_up(divide_up(n, most_packed_columns), threads)
-                                  : threads;
-  // A product with one row packs nothing, and BLAS adds its elements up in an order that depends on
-  // the piece: there the sizes alone decide.
-  const std::int64_t pieces = std::min<std::int64_t>(m == 1 ? most_pieces_of_row : wanted, most);
-  const auto cut = [=](std::int64_t i) {
-    return i == pieces ? side : side * i / pieces / cut_at * cut_at;
-  };
-  const auto of_piece = [&](std::int64_t row, std::int64_t column) {
-    return add.data ? Addend<T>{add.data + row * add.row + column, add.row} : add;
-  };
-  parallel_for(pieces, 1, [&](std::int64_t first, std::int64_t last) {
-    const std::int64_t begin = cut(first), end = cut(last);
-    if (by_rows) {
-      gemm_piece<T>(end - begin, n, k, {a.data + begin * a.row, a.row, a.column}, b,
-                    of_piece(begin, 0), c + begin * ldc, ldc, packed);
-    } else {
-      gemm_piece<T>(m, end - begin, k, a, {b.data + begin * b.column, b.row, b.column},
-                    of_piece(0, begin), c + begin, ldc, packed);
-    }
-  });
+  multiply(m, n, k, a, b, add, c, ldc, better_packed(m, n, k));
+}
+
+void gemm_in_tiles(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a, Matrix<float> b,
+                   Addend<float> add, float* c, std::int64_t ldc) {
+  if (m == 0 || n == 0) return;
+  multiply(m, n, k, a, b, add, c, ldc, true);
 }
 
 template void gemm(std::int64_t, std::int64_t, std::int64_t, Matrix<float>, Matrix<float>,

@@ -34,4 +34,8 @@ template <class T>
 void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, Addend<T> add,
           T* c, std::int64_t ldc);
 
+// The same in tiles even where BLAS is faster: with the bits of a PackedMatrix (packed.h).
+void gemm_in_tiles(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a, Matrix<float> b,
+                   Addend<float> add, float* c, std::int64_t ldc);
+
 }  // namespace attune

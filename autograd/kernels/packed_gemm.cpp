@@ -16,15 +16,17 @@ namespace attune {
 namespace {
 
 // The part of b that is packed at a time and the part of a that it is multiplied by: together they
-// fit into the second cache. Multiples of every tile's sizes.
+// fit into the second cache. Multiples of every tile's sizes. Threads that share a block take fewer
+// rows at a time, so that none waits long for the last of them.
 constexpr std::int64_t most_columns = 480;
 constexpr std::int64_t most_rows = 96;
+constexpr std::int64_t most_rows_shared = 48;
 // What the rows of a unit are a multiple of.
 constexpr std::int64_t least_rows = 8;
 // A larger c is fetched before it is written: it does not stay in the second cache.
 constexpr std::int64_t largest_c_cached = 1 << 18;
 // The multiplications of a thread that are worth waiting for a block.
-constexpr std::int64_t least_work_a_block = 1 << 24;
+constexpr std::int64_t least_work_a_block = 1 << 21;
 
 // A product by a matrix that is packed block after block. Each thread has rows of its own, which
 // stay in its cache; one that is done with them helps with those of others, and then packs the next
@@ -36,7 +38,9 @@ class ByBlocks {
         b_(b),
         threads_(threads),
         alive_(threads > 1 ? 2 : 1),
-        rows_(round_up(equal_part(divide_up(all.m, threads), most_rows), least_rows)),
+        rows_(round_up(
+            equal_part(divide_up(all.m, threads), threads > 1 ? most_rows_shared : most_rows),
+            least_rows)),
         step_(equal_part(all.k, most_of_k)),
         wide_(divide_up(all.n, most_columns)),
         blocks_(divide_up(all.k, step_) * wide_),

@@ -24,8 +24,7 @@ void number_steps(StepTask& task, const std::vector<std::int64_t>& lengths, std:
 
 }  // namespace
 
-std::vector<StepTask> deal_steps(const std::vector<std::int64_t>& lengths,
-                                 std::int64_t rows_a_task) {
+std::vector<StepTask> deal_steps(const std::vector<std::int64_t>& lengths, const Dealing& dealing) {
   std::vector<std::int64_t> order(lengths.size());
   std::iota(order.begin(), order.end(), 0);
   const auto longer = [&](std::int64_t a, std::int64_t b) {
@@ -35,10 +34,15 @@ std::vector<StepTask> deal_steps(const std::vector<std::int64_t>& lengths,
       std::adjacent_find(lengths.begin(), lengths.end(), std::not_equal_to<>()) == lengths.end();
   if (!equal) std::stable_sort(order.begin(), order.end(), longer);
   const auto rows = static_cast<std::int64_t>(lengths.size());
-  const auto count = static_cast<std::size_t>(divide_up(rows, rows_a_task));
-  std::vector<StepTask> tasks(count);
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    tasks[equal ? i * count / order.size() : i % count].rows.push_back(order[i]);
+  const std::int64_t parts = divide_up(rows, dealing.rows_a_part);
+  // Tasks of several parts, and how many parts they take.
+  const std::int64_t whole = std::max<std::int64_t>(0, parts / dealing.parts_a_task - 1);
+  const std::int64_t taken = whole * dealing.parts_a_task;
+  std::vector<StepTask> tasks(static_cast<std::size_t>(whole + parts - taken));
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const std::int64_t part = equal ? i * parts / rows : i % parts;
+    const std::int64_t task = part < taken ? part / dealing.parts_a_task : whole + part - taken;
+    tasks[static_cast<std::size_t>(task)].rows.push_back(order[static_cast<std::size_t>(i)]);
   }
   std::int64_t first = 0;
   for (StepTask& task : tasks) {

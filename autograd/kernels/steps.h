@@ -30,10 +30,16 @@ struct StepTask {
   }
 };
 
-// Deals the rows out to tasks of about equal work, of at most `rows_a_task` rows; `lengths` holds
-// one a row. Rows of one length stay in their order.
-std::vector<StepTask> deal_steps(const std::vector<std::int64_t>& lengths,
-                                 std::int64_t rows_a_task);
+// How rows are dealt out: into parts of about equal work, of at most so many rows each, several of
+// which are one task.
+struct Dealing {
+  std::int64_t rows_a_part;
+  std::int64_t parts_a_task = 1;
+};
+
+// The tasks of rows of these lengths, one a row. The last parts are tasks of their own, for a
+// thread that is done before the others. Rows of one length stay in their order.
+std::vector<StepTask> deal_steps(const std::vector<std::int64_t>& lengths, const Dealing& dealing);
 
 // Calls f(task) for each, on all threads.
 template <class F>

@@ -13,7 +13,7 @@ namespace attune {
 namespace {
 
 // Slices, and columns of an embedding, that are worth a thread's while.
-constexpr std::int64_t slabs_a_chunk = 256;
+constexpr std::int64_t slabs_a_chunk = 64;
 constexpr std::int64_t columns_a_chunk = 32;
 
 // Checks every index against the size it indexes, and returns them as contiguous memory.

@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "autograd/kernels/gemm.h"
-#include "autograd/kernels/packed_gemm.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/op.h"
 #include "autograd/packing.h"
@@ -61,8 +60,8 @@ bool multiply_packed(const Tensor& a, const Tensor& b, Addend<float> add, const 
     kept->multiply_in_parallel(rows, a.raw<float>(), a.strides()[0], add, c.raw<float>(),
                                c.size(1));
   } else {
-    packed_gemm(rows, b.size(1), b.size(0), matrix<float>(a, 0), matrix<float>(b, 0), add,
-                c.raw<float>(), c.size(1));
+    gemm_in_tiles(rows, b.size(1), b.size(0), matrix<float>(a, 0), matrix<float>(b, 0), add,
+                  c.raw<float>(), c.size(1));
   }
   return true;
 }

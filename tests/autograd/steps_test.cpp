@@ -38,17 +38,33 @@ TEST_CASE("steps: many rows are dealt to tasks of about equal work, each step on
     total += lengths.back();
   }
   for (const StepOrder order : {StepOrder::forward, StepOrder::reverse, StepOrder::by_row}) {
-    const Steps steps(150, 30, from_vector(lengths, {150}), order);
-    CHECK(steps.count() == total);
-    CHECK(std::set(steps.places().begin(), steps.places().end()).size() ==
-          static_cast<std::size_t>(total));
-    REQUIRE(steps.tasks().size() > 1);
-    if (order == StepOrder::by_row) continue;
-    const auto share = total / static_cast<std::int64_t>(steps.tasks().size());
-    for (const StepTask& task : steps.tasks()) {
-      CHECK(std::abs(task.starts.back() - task.starts.front() - share) <= 30);
+    for (const std::int64_t state : {1, 1000}) {
+      const Steps steps(150, 30, from_vector(lengths, {150}), order, state);
+      CHECK(steps.count() == total);
+      CHECK(std::set(steps.places().begin(), steps.places().end()).size() ==
+            static_cast<std::size_t>(total));
+      REQUIRE(steps.tasks().size() > 1);
+      if (order == StepOrder::by_row) continue;
+      for (const StepTask& task : steps.tasks()) {
+        const auto share = total * static_cast<std::int64_t>(task.rows.size()) / 150;
+        CHECK(std::abs(task.starts.back() - task.starts.front() - share) <= 30);
+      }
     }
   }
+}
+
+TEST_CASE("steps of a small state are dealt to more tasks, the last ones of half the size") {
+  const auto rows_of_tasks = [](std::int64_t batch, std::int64_t state) {
+    std::vector<std::size_t> rows;
+    const Steps steps(batch, 3, {}, StepOrder::forward, state);
+    for (const StepTask& task : steps.tasks()) rows.push_back(task.rows.size());
+    return rows;
+  };
+  CHECK(rows_of_tasks(64, 128) == std::vector<std::size_t>{16, 16, 16, 8, 8});
+  CHECK(rows_of_tasks(16, 128) == std::vector<std::size_t>{8, 8});
+  CHECK(rows_of_tasks(5, 128) == std::vector<std::size_t>{5});
+  CHECK(rows_of_tasks(64, 129) == std::vector<std::size_t>{32, 32});
+  CHECK(rows_of_tasks(0, 128).empty());
 }
 
 TEST_CASE("pack and unpack undo each other but for padding, and are each other's derivative") {

@@ -157,7 +157,7 @@ Positions positions_of(const bench::Config& c, bool real, StepOrder order) {
   const auto steps = [&](int time, int vocabulary, unsigned seed) {
     const auto lengths = bench::sentences(c.batch, time, vocabulary, seed).lengths;
     const std::vector<std::int64_t> values(lengths.begin(), lengths.end());
-    return Steps(c.batch, time, real ? from_vector(values, {c.batch}) : Tensor(), order);
+    return Steps(c.batch, time, real ? from_vector(values, {c.batch}) : Tensor(), order, c.hidden);
   };
   const Steps source = steps(c.source, c.source_vocabulary, 1);
   const Steps target = steps(c.target, c.target_vocabulary, 2);

@@ -73,12 +73,14 @@ TEST_CASE("any number of threads gives the same bits") {
     for (const int count : {1, 2, 3, 8}) {
       set_num_threads(count);
       const PackedMatrix<float> packed(k, n, {b.data(), n, 1});
-      std::vector<float> c(first.size()), d = c;
+      std::vector<float> c(first.size()), d = c, e = c;
       gemm<float>(m, n, k, {a.data(), k, 1}, {b.data(), n, 1}, {}, c.data(), n);
       packed.multiply_in_parallel(m, a.data(), k, {}, d.data(), n);
+      gemm_in_tiles(m, n, k, {a.data(), k, 1}, {b.data(), n, 1}, {}, e.data(), n);
       if (count == 1) first = c;
       CHECK(std::equal(c.begin(), c.end(), first.begin()));
       CHECK(std::equal(d.begin(), d.end(), kept.begin()));
+      CHECK(std::equal(e.begin(), e.end(), kept.begin()));
     }
   }
   set_num_threads(threads);
