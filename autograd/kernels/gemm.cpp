@@ -17,8 +17,8 @@ constexpr std::int64_t least_work = 1 << 18;
 // Products are cut at multiples of this, so that every element is computed by the same instructions
 // wherever the cuts are: in equal bits, whatever the number of threads.
 constexpr std::int64_t cut_at = 16;
-// Packed matrices of fewer rows than columns are cut into pieces of at most so many columns, for
-// whichever thread is free; larger others share their packing, which costs the threads a few waits.
+// Packed products of fewer rows than columns are cut into pieces of at most so many columns, for
+// whichever thread is free. Of others each thread packs what it multiplies by (packed_gemm.h).
 constexpr std::int64_t most_packed_columns = 960;
 constexpr std::int64_t most_pieces_of_row = 8;
 
@@ -103,8 +103,8 @@ void gemm_piece(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Mat
   }
 }
 
-// Cuts a product along the longer side of c, in a piece for each thread and, but for packed
-// columns, no more: a piece packs its operands anew.
+// Cuts a product along the longer side of c. BLAS is given a piece for each thread and no more: a
+// piece packs its operands anew.
 template <class T>
 void multiply(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b,
               Addend<T> add, T* c, std::int64_t ldc, bool packed) {
@@ -113,7 +113,7 @@ void multiply(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matri
   const std::int64_t most =
       std::max<std::int64_t>(1, std::min(m * n * k / least_work, side / cut_at));
   if constexpr (sizeof(T) == sizeof(float)) {
-    if (packed && by_rows && worth_sharing(m, n, k)) {
+    if (packed && by_rows && most > 1) {
       return packed_gemm_in_parallel(m, n, k, a, b, add, c, ldc);
     }
   }

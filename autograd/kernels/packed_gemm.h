@@ -14,9 +14,7 @@ bool better_packed(std::int64_t m, std::int64_t n, std::int64_t k);
 // on its row of a, its column of b, and k.
 void packed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a, Matrix<float> b,
                  Addend<float> add, float* c, std::int64_t ldc);
-// Whether threads that share what each of them packs gain more by it than they wait for each other.
-bool worth_sharing(std::int64_t m, std::int64_t n, std::int64_t k);
-// The same product on all threads, which do so.
+// The same product on all threads, each with some of the rows.
 void packed_gemm_in_parallel(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a,
                              Matrix<float> b, Addend<float> add, float* c, std::int64_t ldc);
 
