@@ -11,6 +11,7 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <charconv>
 #include <chrono>
@@ -50,18 +51,30 @@ void wait_while_equal(const std::atomic<std::uint32_t>& atomic, std::uint32_t va
   atomic.wait(value, std::memory_order_acquire);
 }
 
-// Threads take its chunks from a counter until none is left.
+// Its chunks are cut into a part for each thread, the same in all loops over as much: what a thread
+// wrote in one loop is in its cache when it reads it in the next. A thread that is done with its
+// part takes chunks from the others'.
 class Loop {
  public:
-  Loop(std::int64_t n, std::int64_t grain, detail::ChunkFunction chunk, const void* context)
-      : n_(n), grain_(grain), chunk_(chunk), context_(context) {}
+  Loop(std::int64_t n, std::int64_t grain, detail::ChunkFunction chunk, const void* context,
+       std::int64_t threads)
+      : n_(n),
+        grain_(grain),
+        chunk_(chunk),
+        context_(context),
+        chunks_(divide_up(n, grain)),
+        parts_(std::min(threads, most_parts)),
+        end_(n) {}
 
-  void work() {
-    for (std::int64_t begin; (begin = next_.fetch_add(grain_, std::memory_order_relaxed)) < n_;) {
-      try {
-        chunk_(context_, begin, std::min(n_, begin + grain_));
-      } catch (...) {
-        fail(begin);
+  // The work of a thread; they are counted from the caller's, which is 0.
+  void work(std::int64_t thread) {
+    for (std::int64_t i = 0; i < parts_; ++i) {
+      const std::int64_t part = (thread + i) % parts_;
+      const std::int64_t first = part * chunks_ / parts_, last = (part + 1) * chunks_ / parts_;
+      Counter& taken = taken_[static_cast<std::size_t>(part)];
+      for (std::int64_t chunk;
+           (chunk = first + taken.value.fetch_add(1, std::memory_order_relaxed)) < last;) {
+        run(chunk * grain_);
       }
     }
   }
@@ -72,23 +85,39 @@ class Loop {
   }
 
  private:
-  // Chunks are taken in order, so whatever throws before `begin` was already taken.
+  static constexpr std::int64_t most_parts = 8;
+
+  struct alignas(64) Counter {
+    std::atomic<std::int64_t> value = 0;
+  };
+
+  void run(std::int64_t begin) {
+    if (begin >= end_.load(std::memory_order_relaxed)) return;
+    try {
+      chunk_(context_, begin, std::min(n_, begin + grain_));
+    } catch (...) {
+      fail(begin);
+    }
+  }
+
+  // What comes before `begin` must run, for it may throw too.
   void fail(std::int64_t begin) {
-    next_.store(n_, std::memory_order_relaxed);
     const std::lock_guard lock(mutex_);
-    if (error_ && error_at_ < begin) return;
+    if (begin >= end_.load(std::memory_order_relaxed)) return;
     error_ = std::current_exception();
-    error_at_ = begin;
+    end_.store(begin, std::memory_order_relaxed);
   }
 
   const std::int64_t n_;
   const std::int64_t grain_;
   const detail::ChunkFunction chunk_;
   const void* const context_;
-  std::atomic<std::int64_t> next_ = 0;
+  const std::int64_t chunks_;
+  const std::int64_t parts_;
+  std::atomic<std::int64_t> end_;  // where the first chunk that threw begins
+  std::array<Counter, most_parts> taken_;
   std::mutex mutex_;
   std::exception_ptr error_;
-  std::int64_t error_at_ = 0;
 };
 
 // Whether this thread is at work on a chunk, or is a helper.
@@ -102,12 +131,13 @@ class Pool {
     if (busy_.test_and_set(std::memory_order_acquire)) return false;
     start(helpers);
     loop_ = &loop;
+    helpers_.store(helpers, std::memory_order_relaxed);
     door_.store(static_cast<std::uint32_t>(helpers) * place, std::memory_order_release);
     round_.fetch_add(1, std::memory_order_release);
     round_.notify_all();
 
     inside_loop = true;
-    loop.work();
+    loop.work(0);
     inside_loop = false;
 
     door_.fetch_and(place - 1, std::memory_order_acquire);
@@ -125,19 +155,20 @@ class Pool {
   void start(int helpers) {
     try {
       for (; started_ < helpers; ++started_) {
-        std::thread(&Pool::serve, this, round_.load(std::memory_order_relaxed)).detach();
+        std::thread(&Pool::serve, this, started_ + 1, round_.load(std::memory_order_relaxed))
+            .detach();
       }
     } catch (const std::exception&) {
     }
   }
 
-  void serve(std::uint32_t seen) {
+  void serve(int thread, std::uint32_t seen) {
     inside_loop = true;
     while (true) {
       wait_while_equal(round_, seen);
       seen = round_.load(std::memory_order_acquire);
-      if (!enter()) continue;
-      loop_->work();
+      if (thread > helpers_.load(std::memory_order_relaxed) || !enter()) continue;
+      loop_->work(thread);
       if (door_.fetch_sub(1, std::memory_order_release) == 1) door_.notify_one();
     }
   }
@@ -159,6 +190,8 @@ class Pool {
   alignas(64) std::atomic<std::uint32_t> door_ = 0;
   // Counts the loops; helpers that have nothing to do wait for it to change.
   alignas(64) std::atomic<std::uint32_t> round_ = 0;
+  // Of the threads started, the first so many are to help.
+  std::atomic<int> helpers_ = 0;
   Loop* loop_ = nullptr;
   std::atomic_flag busy_;
   int started_ = 0;
@@ -212,14 +245,10 @@ namespace detail {
 
 void run_chunks(std::int64_t n, std::int64_t grain, ChunkFunction chunk, const void* context) {
   static Pool& pool = *new Pool;
-  Loop loop(n, grain, chunk, context);
-  if (inside_loop) {
-    loop.work();
-  } else {
-    const std::int64_t chunks = divide_up(n, grain);
-    const auto helpers = static_cast<int>(std::min<std::int64_t>(num_threads(), chunks)) - 1;
-    if (helpers == 0 || !pool.run(loop, helpers)) loop.work();
-  }
+  const std::int64_t threads =
+      inside_loop ? 1 : std::min<std::int64_t>(num_threads(), divide_up(n, grain));
+  Loop loop(n, grain, chunk, context, threads);
+  if (threads == 1 || !pool.run(loop, static_cast<int>(threads) - 1)) loop.work(0);
   loop.rethrow();
 }
 

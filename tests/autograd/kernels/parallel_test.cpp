@@ -88,19 +88,38 @@ TEST_CASE("helpers take part") {
   CHECK(arrived == 2);
 }
 
+TEST_CASE("a thread begins with the same part of every loop over as much") {
+  const Threads threads(2);
+  const auto caller = std::this_thread::get_id();
+  for (int repeat = 0; repeat < 100; ++repeat) {
+    std::atomic<int> arrived = 0;
+    std::vector<std::int64_t> of_caller, of_helper;
+    parallel_for(6, 1, [&](std::int64_t chunk, std::int64_t) {
+      (std::this_thread::get_id() == caller ? of_caller : of_helper).push_back(chunk);
+      ++arrived;
+      while (arrived.load() < 2) std::this_thread::yield();  // until each thread has one
+    });
+    REQUIRE(of_caller.at(0) == 0);
+    REQUIRE(of_helper.at(0) == 3);
+  }
+}
+
 TEST_CASE("the exception of the first chunk that throws is passed on") {
   for (const int count : {1, 2, 4}) {
     const Threads threads(count);
     for (int repeat = 0; repeat < 100; ++repeat) {
       std::string caught;
+      std::atomic<int> before = 0;
       try {
-        parallel_for(64, 1, [](std::int64_t begin, std::int64_t) {
+        parallel_for(64, 1, [&](std::int64_t begin, std::int64_t) {
           if (begin >= 7) throw std::out_of_range(std::to_string(begin));
+          ++before;
         });
       } catch (const std::out_of_range& error) {
         caught = error.what();
       }
       REQUIRE(caught == "7");
+      REQUIRE(before == 7);
     }
     CHECK(chunks_of(3, 1).size() == 3);
   }
