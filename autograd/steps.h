@@ -21,7 +21,8 @@ class Steps {
  public:
   // The steps of rows of these lengths: int64 [batch], each within 0 .. time, or undefined where
   // every step is real. Error for other lengths. The size of the state that a recurrence carries
-  // from step to step decides how many rows a thread takes, and nothing else.
+  // from step to step, 0 where there is none, decides how many rows a thread takes, and nothing
+  // else.
   Steps(std::int64_t batch, std::int64_t time, const Tensor& lengths = {},
         StepOrder order = StepOrder::forward, std::int64_t state = 0, Site site = Site::current());
 

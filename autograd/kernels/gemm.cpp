@@ -18,7 +18,7 @@ constexpr std::int64_t least_work = 1 << 18;
 // wherever the cuts are: in equal bits, whatever the number of threads.
 constexpr std::int64_t cut_at = 16;
 // Packed products of fewer rows than columns are cut into pieces of at most so many columns, for
-// whichever thread is free. Of others each thread packs what it multiplies by (packed_gemm.h).
+// whichever thread is free. Others are shared out by rows (packed_gemm.h).
 constexpr std::int64_t most_packed_columns = 960;
 constexpr std::int64_t most_pieces_of_row = 8;
 
@@ -167,7 +167,6 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T>
 
 void gemm_in_tiles(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a, Matrix<float> b,
                    Addend<float> add, float* c, std::int64_t ldc) {
-  if (m == 0 || n == 0) return;
   multiply(m, n, k, a, b, add, c, ldc, true);
 }
 

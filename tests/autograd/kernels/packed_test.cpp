@@ -90,6 +90,20 @@ TEST_CASE("without a sum there is nothing to add") {
   for (const Adds adds : addends) check_product<float>(3, 0, 5, false, adds, 0);
 }
 
+TEST_CASE("a product in tiles without rows or columns sets nothing, and without terms zeros") {
+  const std::vector<float> x(6, 1);
+  std::vector<float> c(3, 7);
+  const auto multiply = [&](std::int64_t m, std::int64_t n, std::int64_t k) {
+    gemm_in_tiles(m, n, k, {x.data(), k, 1}, {x.data(), n, 1}, {}, c.data(), n);
+  };
+  multiply(0, 3, 2);
+  multiply(3, 0, 2);
+  multiply(0, 0, 2);
+  CHECK(c == std::vector<float>(3, 7));
+  multiply(1, 3, 0);
+  CHECK(c == std::vector<float>(3, 0));
+}
+
 TEST_CASE("a row's result does not depend on the rows beside it") {
   Generator generator(9);
   const std::int64_t k = 40, n = 70;
