@@ -41,7 +41,7 @@ struct Format<float> {
   static constexpr float ln2_high = 0x1.62e8p-1f;
   static constexpr float ln2_low = -2.90889711e-05f;
 
-  // Beyond these e^x is 0, or infinite; e^x - 1 is -1; tanh x and erf x are 1.
+  // Beyond these e^x is 0, or infinite; e^x - 1 is -1 and e^x + 1 is 1; tanh x and erf x are 1.
   static constexpr float exp_lowest = -106;
   static constexpr float exp_highest = 89;
   static constexpr float expm1_lowest = -18;
@@ -104,19 +104,23 @@ struct Format<double> {
 template <class T>
 using Bits = typename Format<T>::Bits;
 
-// Horner's rule, without a loop, which the vectoriser would have to unroll first.
+// Horner's rule in x^2 over the pairs c0 + c1 x, c2 + c3 x, ...: half as many steps wait for each
+// other as by the rule in x. It has no loop, which the vectoriser would have to unroll first.
 template <class T, std::size_t size, std::size_t... I>
-T horner(T x, const T (&coefficients)[size], std::index_sequence<I...>) {
-  T value = coefficients[size - 1];
-  ((value = value * x + coefficients[size - 2 - I]), ...);
+T horner_of_pairs(T x, const T (&c)[size], std::index_sequence<I...>) {
+  constexpr std::size_t last = (size - 1) / 2;
+  const T square = x * x;
+  T value = c[2 * last];
+  if constexpr (size % 2 == 0) value += c[size - 1] * x;
+  ((value = value * square + (c[2 * (last - 1 - I)] + c[2 * (last - 1 - I) + 1] * x)), ...);
   return value;
 }
 template <class T, std::size_t size>
 T polynomial(T x, const T (&coefficients)[size]) {
-  return horner(x, coefficients, std::make_index_sequence<size - 1>());
+  return horner_of_pairs(x, coefficients, std::make_index_sequence<(size - 1) / 2>());
 }
 
-// 2^(biased - bias).
+// 2^(biased - bias). What stands above the exponent's bits is shifted out.
 template <class T>
 constexpr T power_of_two(Bits<T> biased) {
   return std::bit_cast<T>(biased << Format<T>::fraction_bits);
@@ -125,31 +129,31 @@ constexpr T power_of_two(Bits<T> biased) {
 // x = n ln 2 + r with |r| <= ln 2 / 2.
 template <class T>
 struct ExpParts {
-  Bits<T> n;  // modulo 2^32 or 2^64
+  Bits<T> exponent;  // n + offset, in its lowest bits
   T expm1_r;
 };
 
 // The sum x + 1.5 * 2^fraction_bits has no room for a fraction: it rounds x to an integer, which
-// then stands in its lowest bits. The exponents of the arguments here are far below.
+// then stands in its lowest bits. The exponents of the arguments here are far below. An offset, at
+// least 0, is added to n on the way and costs nothing.
 template <class T>
-ExpParts<T> exp_parts(T x) {
+ExpParts<T> exp_parts(T x, Bits<T> offset) {
   using F = Format<T>;
-  constexpr T rounder = T{1.5} * F::two_to_fraction_bits;
   constexpr T log2_e = static_cast<T>(1.44269504088896340736);
+  const T rounder = T{1.5} * F::two_to_fraction_bits + static_cast<T>(offset);
   const T rounded = x * log2_e + rounder;
   const T n = rounded - rounder;
   const T r = (x - n * F::ln2_high) - n * F::ln2_low;
-  return {std::bit_cast<Bits<T>>(rounded) - std::bit_cast<Bits<T>>(rounder),
-          r + r * r * polynomial(r, F::exp)};
+  return {std::bit_cast<Bits<T>>(rounded), r + r * r * polynomial(r, F::exp)};
 }
 
-// e^x - 1 for expm1_lowest <= x <= exp_highest. At the upper end 2^n would overflow; half of it
-// does not.
+// (e^x - 1) / 2 for expm1_lowest <= x <= exp_highest. At the upper end 2^n would overflow; half of
+// it does not.
 template <class T>
-T expm1_within(T x) {
-  const ExpParts<T> parts = exp_parts(x);
-  const T half_scale = power_of_two<T>(parts.n + Format<T>::bias - 1);
-  return 2 * (half_scale * parts.expm1_r + (half_scale - T{0.5}));
+T half_expm1_within(T x) {
+  const ExpParts<T> parts = exp_parts(x, Format<T>::bias - 1);
+  const T half_scale = power_of_two<T>(parts.exponent);
+  return half_scale * parts.expm1_r + (half_scale - T{0.5});
 }
 
 // x = 2^k (1 + f) with 1 + f between sqrt(1/2) and sqrt(2).
@@ -232,10 +236,10 @@ T exp(T x) {
   using F = detail::Format<T>;
   x = x < F::exp_lowest ? F::exp_lowest : x;
   x = x > F::exp_highest ? F::exp_highest : x;
-  const detail::ExpParts<T> parts = detail::exp_parts(x);
+  const detail::ExpParts<T> parts = detail::exp_parts(x, 2 * F::bias);
   // 2^n alone could overflow or be subnormal, so it is multiplied in two halves.
-  const detail::Bits<T> first = (parts.n + 2 * F::bias) >> 1;
-  const detail::Bits<T> second = parts.n + 2 * F::bias - first;
+  const detail::Bits<T> first = parts.exponent >> 1;
+  const detail::Bits<T> second = parts.exponent - first;
   // Where both would take the result below the smallest subnormal, 0 does so without the cost of an
   // underflow: masked scores, which are -inf, are many.
   constexpr auto least = detail::power_of_two<T>(F::bias - (F::bias + F::fraction_bits + 1) / 2);
@@ -250,7 +254,7 @@ T expm1(T x) {
   using F = detail::Format<T>;
   T within = x < F::expm1_lowest ? F::expm1_lowest : x;
   within = within > F::exp_highest ? F::exp_highest : within;
-  const T value = detail::expm1_within(within);
+  const T value = 2 * detail::half_expm1_within(within);
   return std::abs(x) < std::numeric_limits<T>::epsilon() / 2 ? x : value;
 }
 
@@ -279,16 +283,22 @@ template <Real T>
 T tanh(T x) {
   using F = detail::Format<T>;
   const T size = std::abs(x);
-  const T e = detail::expm1_within(2 * (size > F::tanh_highest ? F::tanh_highest : size));
-  return std::copysign(e / (e + 2), x);
+  const T half = detail::half_expm1_within(2 * (size > F::tanh_highest ? F::tanh_highest : size));
+  return std::copysign(half / (half + 1), x);
 }
 
-// 1 / (1 + e^-x), to 2.5 ulp, as e^x / (1 + e^x) for negative x, so that neither tail overflows or
-// cancels.
+// 1 / (1 + e^-x), to 2.5 ulp, as s / (s + s e^-x) with an s so small that s e^-x does not overflow
+// where the result is subnormal.
 template <Real T>
 T sigmoid(T x) {
-  const T e = exp(-std::abs(x));
-  return (x < 0 ? e : 1) / (1 + e);
+  using F = detail::Format<T>;
+  constexpr detail::Bits<T> biased_s = F::bias - F::fraction_bits - 4;
+  constexpr T s = detail::power_of_two<T>(biased_s);
+  T minus_x = -x < F::expm1_lowest ? F::expm1_lowest : -x;
+  minus_x = minus_x > -F::exp_lowest ? -F::exp_lowest : minus_x;
+  const detail::ExpParts<T> parts = detail::exp_parts(minus_x, biased_s);
+  const T scale = detail::power_of_two<T>(parts.exponent);
+  return s / (scale * parts.expm1_r + (scale + s));
 }
 
 // (2 / sqrt(pi)) int_0^x e^(-t^2) dt, to 2.5 ulp, as 1 - e^(-x q(x)) with a polynomial q: log(1 -
@@ -298,7 +308,7 @@ T erf(T x) {
   using F = detail::Format<T>;
   const T size = std::abs(x) > F::erf_highest ? F::erf_highest : std::abs(x);
   const T exponent = size + size * detail::polynomial(size, F::erf);
-  return std::copysign(detail::expm1_within(-exponent), x);
+  return std::copysign(2 * detail::half_expm1_within(-exponent), x);
 }
 
 }  // namespace attune
