@@ -76,7 +76,8 @@ struct FormulaLoop {
   }
 
   // A function of one number, such as tanh, has so many operations that a processor does not see
-  // far enough beyond them to have the next numbers there in time. They are asked for beforehand.
+  // far enough beyond them to have the next numbers there in time. They are asked for beforehand;
+  // asking beyond the end does no harm.
   static constexpr std::int64_t block = 64;
   static constexpr std::int64_t ahead = 8 * block;
   static constexpr std::int64_t line = 16;  // numbers in a line of the cache
