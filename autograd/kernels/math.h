@@ -252,22 +252,21 @@ T pow(T x, std::type_identity_t<T> exponent) {
   return std::pow(x, exponent);
 }
 
-// e^x, to 1 ulp. Subnormal results are rounded like any other, but take several times as long.
+// e^x, to 1 ulp. Subnormal results are rounded like any other, and take several times as long, as
+// do those a little below them.
 template <Real T>
 T exp(T x) {
   using F = detail::Format<T>;
-  x = x < F::exp_lowest ? F::exp_lowest : x;
+  // At this argument n + 2 bias is 0, so that both factors below are: a result of 0 without the
+  // cost of an underflow, for masked scores, which are -inf, are many.
+  constexpr T lowest = static_cast<T>(-0.69314718055994531 * (2 * F::bias));
+  x = x < lowest ? lowest : x;
   x = x > F::exp_highest ? F::exp_highest : x;
   const detail::ExpParts<T> parts = detail::exp_parts(x, 2 * F::bias);
   // 2^n alone could overflow or be subnormal, so it is multiplied in two halves.
   const detail::Bits<T> first = parts.exponent >> 1;
   const detail::Bits<T> second = parts.exponent - first;
-  // Where both would take the result below the smallest subnormal, 0 does so without the cost of an
-  // underflow: masked scores, which are -inf, are many.
-  constexpr auto least = detail::power_of_two<T>(F::bias - (F::bias + F::fraction_bits + 1) / 2);
-  T scale = detail::power_of_two<T>(second);
-  scale = scale < least ? 0 : scale;
-  return (1 + parts.expm1_r) * detail::power_of_two<T>(first) * scale;
+  return (1 + parts.expm1_r) * detail::power_of_two<T>(first) * detail::power_of_two<T>(second);
 }
 
 // e^x - 1, to 2 ulp.
