@@ -1,10 +1,27 @@
 #include "autograd/elementwise.h"
 
+#include <algorithm>
+
 namespace attune::detail {
+
+namespace {
+
+constexpr std::int64_t few = 1024;
+
+}  // namespace
 
 Tensor evaluate_loop(DType dtype, const Shape& shape, std::span<const Tensor* const> in,
                      ElementLoop loop, const void* formula) {
   Tensor out = empty(shape, dtype);
+  const std::int64_t n = numel(shape);
+  const auto direct = [&](const Tensor* x) { return x->is_contiguous() && x->shape() == shape; };
+  // Nothing to walk or to share out: what is left is what an op on a few numbers costs.
+  if (n <= few && std::all_of(in.begin(), in.end(), direct)) {
+    std::array<const void*, max_element_inputs> data;
+    for (std::size_t i = 0; i < in.size(); ++i) data[i] = in[i]->bytes();
+    loop(formula, out.bytes(), data.data(), n);
+    return out;
+  }
   std::array<ElementInput, max_element_inputs> inputs;
   std::array<Strides, max_element_inputs> repeating;
   for (std::size_t i = 0; i < in.size(); ++i) {
