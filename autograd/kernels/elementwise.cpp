@@ -94,26 +94,18 @@ void gather(T* out, const T* in, const Shape& shape, const Strides& strides, std
   }
 }
 
-void run_contiguous(std::int64_t n, std::byte* out, std::size_t out_item_size,
-                    std::span<const ElementInput> inputs, ElementLoop loop, const void* formula) {
-  parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
-    std::array<const void*, max_element_inputs> in;
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      in[i] = inputs[i].data + static_cast<std::size_t>(begin) * inputs[i].item_size;
-    }
-    loop(formula, out + static_cast<std::size_t>(begin) * out_item_size, in.data(), end - begin);
-  });
-}
-
 }  // namespace
+
+void run_contiguous(std::int64_t n, std::byte* out, const void* const* in, ElementLoop loop,
+                    const void* formula) {
+  parallel_for(n, grain,
+               [&](std::int64_t begin, std::int64_t end) { loop(formula, out, in, begin, end); });
+}
 
 void run_elementwise(const Shape& shape, std::byte* out, std::size_t out_item_size,
                      std::span<const ElementInput> inputs, ElementLoop loop, const void* formula) {
   const std::int64_t n = numel(shape);
   if (n == 0) return;
-  if (std::all_of(inputs.begin(), inputs.end(), [](const auto& in) { return in.contiguous; })) {
-    return run_contiguous(n, out, out_item_size, inputs, loop, formula);
-  }
   const Walk walk = merge_dimensions(shape, inputs);
   parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
     alignas(64) std::array<std::array<std::uint64_t, block>, max_element_inputs> buffers;
@@ -132,7 +124,7 @@ void run_elementwise(const Shape& shape, std::byte* out, std::size_t out_item_si
         });
         in[i] = buffers[i].data();
       }
-      loop(formula, out + static_cast<std::size_t>(at) * out_item_size, in.data(), length);
+      loop(formula, out + static_cast<std::size_t>(at) * out_item_size, in.data(), 0, length);
     }
   });
 }

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -15,8 +14,9 @@
 
 namespace attune {
 
-// out[i] = formula(in[0][i], in[1][i], ...) for i below n. `out` overlaps no input.
-using ElementLoop = void (*)(const void* formula, void* out, const void* const* in, std::int64_t n);
+// out[i] = formula(in[0][i], in[1][i], ...) for i from `begin` to `end`. `out` overlaps no input.
+using ElementLoop = void (*)(const void* formula, void* out, const void* const* in,
+                             std::int64_t begin, std::int64_t end);
 
 struct ElementInput {
   const std::byte* data;
@@ -26,6 +26,10 @@ struct ElementInput {
 };
 
 inline constexpr std::size_t max_element_inputs = 4;
+
+// Fills n elements of `out` from as many of every input, which need no walk.
+void run_contiguous(std::int64_t n, std::byte* out, const void* const* in, ElementLoop loop,
+                    const void* formula);
 
 // Fills the contiguous `out` of that shape.
 void run_elementwise(const Shape& shape, std::byte* out, std::size_t out_item_size,
@@ -37,33 +41,34 @@ void copy_strided(const Shape& shape, std::byte* out, const ElementInput& input)
 // The ElementLoop of a formula over scalars.
 template <class F, class Out, class... In>
 struct FormulaLoop {
-  static void run(const void* formula, void* out, const void* const* in, std::int64_t n) {
-    run_typed(*static_cast<const F*>(formula), static_cast<Out*>(out), in, n,
-              std::make_index_sequence<sizeof...(In)>());
+  static void run(const void* formula, void* out, const void* const* in, std::int64_t begin,
+                  std::int64_t end) {
+    run_typed(*static_cast<const F*>(formula), static_cast<Out*>(out) + begin, in, begin,
+              end - begin, std::make_index_sequence<sizeof...(In)>());
   }
 
-  static void entry(const void* formula, void* out, const void* const* in, std::int64_t n) {
+  static void entry(const void* formula, void* out, const void* const* in, std::int64_t begin,
+                    std::int64_t end) {
     // Models compute in float32, checks in float64, and integers are a few indices: each is
     // compiled for as many instruction sets as it deserves.
     if constexpr ((std::is_same_v<In, std::int64_t> || ...)) {
-      run(formula, out, in, n);
+      run(formula, out, in, begin, end);
     } else if constexpr ((std::is_same_v<In, double> || ...)) {
-      vectorised<FormulaLoop, Isa::avx2>(formula, out, in, n);
+      vectorised<FormulaLoop, Isa::avx2>(formula, out, in, begin, end);
     } else {
-      vectorised<FormulaLoop>(formula, out, in, n);
+      vectorised<FormulaLoop>(formula, out, in, begin, end);
     }
   }
 
  private:
   template <std::size_t... I>
   static void run_typed(const F& formula, Out* __restrict out, const void* const* in,
-                        std::int64_t n, std::index_sequence<I...>) {
-    run_loop(formula, out, n, static_cast<const In*>(in[I])...);
+                        std::int64_t begin, std::int64_t n, std::index_sequence<I...>) {
+    run_loop(formula, out, n, (static_cast<const In*>(in[I]) + begin)...);
   }
   static void run_loop(const F formula, Out* __restrict out, std::int64_t n, const In*... in) {
     std::int64_t i = 0;
-    if constexpr (std::is_same_v<Out, float> &&
-                  std::is_same_v<std::tuple<In...>, std::tuple<float>>) {
+    if constexpr (std::is_same_v<Out(In...), float(float)>) {
       for (; i + block <= n; i += block) {
         for (std::int64_t j = i + ahead; j < i + ahead + block; j += line) {
           (__builtin_prefetch(in + j, 0), ...);

@@ -54,7 +54,7 @@ struct Format<float> {
   // (2 artanh(s) - 2 s) / (s z), z = s^2, for |s| <= 3 - sqrt 8.
   static constexpr float log[] = {0.666666627f, 0.400003374f, 0.285372406f, 0.235835359f};
   // tanh(x / 2) = x (1 + z P) / (2 (1 + z Q)), z = x^2, for x <= tanh_highest: the error is least
-  // where the most of it is passed on to tanh x, which is 1 / cosh x.
+  // where the most of it, 1 / cosh x, is passed on to tanh x.
   static constexpr float tanh_p[] = {0.0297386907f, 0.000113490554f};
   static constexpr float tanh_q[] = {0.113071978f, 0.00120286609f, 1.21283836e-06f};
   // -log(1 - erf(x)) / x - 1 for 0 <= x <= erf_highest.

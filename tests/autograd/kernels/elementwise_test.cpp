@@ -5,12 +5,10 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <tuple>
 #include <vector>
 
 #include "autograd/ops.h"
@@ -30,27 +28,39 @@ ElementInput input_of(const std::vector<T>& data, const Strides& strides, bool c
   return {reinterpret_cast<const std::byte*>(data.data()), &strides, sizeof(T), contiguous};
 }
 
-// out[i] = formula(in[i]...), and what stood behind the end of `out` stands there still.
+// run(out) sets out[i] = formula(in[i]...), and leaves what stands behind the end of `out`.
+template <class Out, class Run, class F, class... In>
+void check_elements(std::size_t n, const Run& run, const F& formula, const std::vector<In>&... in) {
+  constexpr auto behind = static_cast<Out>(77);
+  std::vector<Out> out(n + 1, behind);
+  run(reinterpret_cast<std::byte*>(out.data()));
+  bool right = true;
+  for (std::size_t i = 0; i < n; ++i) right &= out[i] == formula(in[i]...);
+  CHECK(right);
+  CHECK(out[n] == behind);
+}
+
+// Straight from contiguous inputs, and by the walk that other inputs need.
 template <class Out, class... In, class F>
 void check_every_length(F formula) {
-  constexpr auto behind = static_cast<Out>(77);
+  const auto loop = FormulaLoop<F, Out, In...>::entry;
+  const Strides strides{1};
   for (const std::int64_t n : {0, 1, 15, 16, 17, 63, 64, 65, 128, 1000, 40'007}) {
     CAPTURE(n);
     const auto size = static_cast<std::size_t>(n);
-    const std::tuple<std::vector<In>...> in{numbers<In>(size)...};
-    std::vector<Out> out(size + 1, behind);
-    const Strides strides{1};
-    std::apply(
-        [&](const auto&... each) {
-          const std::array<ElementInput, sizeof...(In)> inputs{input_of(each, strides, true)...};
-          run_elementwise({n}, reinterpret_cast<std::byte*>(out.data()), sizeof(Out), inputs,
-                          FormulaLoop<F, Out, In...>::entry, &formula);
-          bool right = true;
-          for (std::size_t i = 0; i < size; ++i) right &= out[i] == formula(each[i]...);
-          CHECK(right);
-        },
-        in);
-    CHECK(out[size] == behind);
+    const auto check = [&](const std::vector<In>&... in) {
+      const std::array<const void*, sizeof...(In)> data{in.data()...};
+      const std::array<ElementInput, sizeof...(In)> inputs{input_of(in, strides, true)...};
+      const auto straight = [&](std::byte* out) {
+        run_contiguous(n, out, data.data(), loop, &formula);
+      };
+      const auto walk = [&](std::byte* out) {
+        run_elementwise({n}, out, sizeof(Out), inputs, loop, &formula);
+      };
+      check_elements<Out>(size, straight, formula, in...);
+      check_elements<Out>(size, walk, formula, in...);
+    };
+    check(numbers<In>(size)...);
   }
 }
 
