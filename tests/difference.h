@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "autograd/ops.h"
+#include "autograd/random.h"
 
 namespace attune {
 
@@ -27,6 +28,16 @@ inline Tensor from_list(const std::vector<std::int64_t>& values) {
 // Normal numbers in float64.
 inline Tensor random_doubles(const Shape& shape) {
   return randn(shape, 0, 1, DType::float64);
+}
+
+// Classes drawn at random from 0 to classes - 1.
+inline Tensor random_targets(const Shape& shape, std::int64_t classes) {
+  std::vector<std::int64_t> values;
+  for (std::int64_t i = 0; i < numel(shape); ++i) {
+    values.push_back(
+        static_cast<std::int64_t>(default_generator().below(static_cast<std::uint64_t>(classes))));
+  }
+  return from_vector(values, shape);
 }
 
 // The largest absolute difference of two elements; infinite where one of them is not a number.

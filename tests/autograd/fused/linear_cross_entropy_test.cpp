@@ -17,15 +17,6 @@ namespace {
 
 constexpr std::int64_t ignored = 0;
 
-Tensor random_targets(const Shape& shape, std::int64_t classes) {
-  std::vector<std::int64_t> values;
-  for (std::int64_t i = 0; i < numel(shape); ++i) {
-    values.push_back(
-        static_cast<std::int64_t>(default_generator().below(static_cast<std::uint64_t>(classes))));
-  }
-  return from_vector(values, shape);
-}
-
 std::vector<Tensor> leaves(const Shape& rows, std::int64_t features, std::int64_t classes) {
   Shape of_x = rows;
   of_x.push_back(features);
