@@ -293,12 +293,12 @@ void deallocate_small(void* block, std::size_t index) {
 }  // namespace
 
 void* allocate(std::size_t bytes) {
-  if constexpr (!allocator_caches) return from_system(bytes);
+  if (!allocator_caches) return from_system(bytes);
   return bytes <= small_limit ? allocate_small(size_class(bytes)) : from_regions(bytes);
 }
 
 void deallocate(void* block, std::size_t bytes) {
-  if constexpr (!allocator_caches) return std::free(block);
+  if (!allocator_caches) return std::free(block);
   bytes <= small_limit ? deallocate_small(block, size_class(bytes)) : to_regions(block, bytes);
 }
 

@@ -72,7 +72,7 @@ Dims index_of(std::int64_t i, const Shape& shape) {
 }
 
 // An element of an input, in the memory where it can be moved.
-struct Element {
+struct Component {
   double* place;
   Storage* storage;
   std::size_t input;
@@ -81,9 +81,9 @@ struct Element {
 };
 
 // One entry for each place in memory, with the derivatives by all elements that lie there added up.
-std::vector<Element> elements_of(const std::vector<Tensor>& inputs,
-                                 const std::vector<Tensor>& derivatives) {
-  std::vector<Element> elements;
+std::vector<Component> elements_of(const std::vector<Tensor>& inputs,
+                                   const std::vector<Tensor>& derivatives) {
+  std::vector<Component> elements;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& x = inputs[i];
     const std::vector<double> analytic = derivatives[i].to_vector<double>();
@@ -95,11 +95,11 @@ std::vector<Element> elements_of(const std::vector<Tensor>& inputs,
           {place, x.handle()->storage.get(), i, index, analytic[static_cast<std::size_t>(n)]});
     }
   }
-  std::stable_sort(elements.begin(), elements.end(), [](const Element& a, const Element& b) {
+  std::stable_sort(elements.begin(), elements.end(), [](const Component& a, const Component& b) {
     return std::less<>()(a.place, b.place);
   });
-  std::vector<Element> merged;
-  for (const Element& element : elements) {
+  std::vector<Component> merged;
+  for (const Component& element : elements) {
     if (!merged.empty() && merged.back().place == element.place) {
       merged.back().analytic += element.analytic;
     } else {
@@ -113,7 +113,7 @@ std::vector<Element> elements_of(const std::vector<Tensor>& inputs,
 // nobody will see one.
 class Moved {
  public:
-  Moved(const Element& element, double value)
+  Moved(const Component& element, double value)
       : element_(element), before_(std::exchange(*element.place, value)) {
     element.storage->moved();
   }
@@ -125,12 +125,13 @@ class Moved {
   }
 
  private:
-  const Element& element_;
+  const Component& element_;
   double before_;
 };
 
 double central_difference(const TensorFunction& function, const std::vector<Tensor>& inputs,
-                          const std::vector<Tensor>& weights, const Element& element, double eps) {
+                          const std::vector<Tensor>& weights, const Component& element,
+                          double eps) {
   const double h = eps * std::max(1.0, std::abs(*element.place));
   const double above = *element.place + h;
   const double below = *element.place - h;
@@ -207,7 +208,7 @@ GradcheckReport examine(const char* caller, const TensorFunction& function,
   std::vector<Tensor> weights;
   for (const Tensor& output : outputs) weights.push_back(weights_for(output, generator));
   const auto elements = elements_of(inputs, functional::pull_back(outputs, inputs, weights));
-  for (const Element& x : elements) {
+  for (const Component& x : elements) {
     const double numeric = central_difference(function, inputs, weights, x, options.eps);
     // Written so that a NaN is a mismatch.
     if (!(std::abs(x.analytic - numeric) <= options.atol + options.rtol * std::abs(numeric))) {

@@ -20,7 +20,7 @@ using testing::check_misuse;
 
 namespace {
 
-Tensor leaf(const Tensor& values) {
+Tensor leaf_of(const Tensor& values) {
   return values.detach().requires_grad_();
 }
 
@@ -54,8 +54,8 @@ bool contains(const std::string& text, const std::string& part) {
 }  // namespace
 
 TEST_CASE("gradcheck: passes a right derivative, of one tensor or several") {
-  const Tensor x = leaf(doubles({{0.5, -1, 2}, {1, 3, -0.25}}));
-  const Tensor y = leaf(doubles({0.5, 2, -1}));
+  const Tensor x = leaf_of(doubles({{0.5, -1, 2}, {1, 3, -0.25}}));
+  const Tensor y = leaf_of(doubles({0.5, 2, -1}));
   const auto product = [](const std::vector<Tensor>& in) { return in[0] * in[1]; };
   const auto both = [](const std::vector<Tensor>& in) {
     return std::vector{in[0] * in[1], sum(exp(in[0]))};
@@ -67,8 +67,8 @@ TEST_CASE("gradcheck: passes a right derivative, of one tensor or several") {
 }
 
 TEST_CASE("gradcheck: says which input, which element, both values and the tolerances") {
-  const Tensor x = leaf(doubles({1, 2}));
-  const Tensor y = leaf(doubles({{1, 2, 3}, {4, 5, 6}}));
+  const Tensor x = leaf_of(doubles({1, 2}));
+  const Tensor y = leaf_of(doubles({{1, 2, 3}, {4, 5, 6}}));
   const Tensor wrong = doubles({{0, 0, 0}, {0, 0, 1}});
   const auto f = [&](const std::vector<Tensor>& in) {
     return std::vector{in[0] * 2, square_but_for(in[1], wrong)};
@@ -87,7 +87,7 @@ TEST_CASE("gradcheck: says which input, which element, both values and the toler
 }
 
 TEST_CASE("gradcheck: a missing derivative, and one that is not a number, are wrong") {
-  const Tensor x = leaf(doubles({1, 2}));
+  const Tensor x = leaf_of(doubles({1, 2}));
   CHECK_FALSE(gradcheck([](const std::vector<Tensor>& in) { return square(in[0].detach()); }, {x}));
   const Tensor not_a_number = full({2}, std::numeric_limits<double>::quiet_NaN(), DType::float64);
   CHECK_FALSE(gradcheck(
@@ -95,7 +95,7 @@ TEST_CASE("gradcheck: a missing derivative, and one that is not a number, are wr
 }
 
 TEST_CASE("gradgradcheck: finds a derivative that cannot be differentiated") {
-  const Tensor x = leaf(doubles({1, 2}));
+  const Tensor x = leaf_of(doubles({1, 2}));
   const auto f = [](const std::vector<Tensor>& in) { return cube_once(in[0]); };
   CHECK(gradcheck(f, {x}));
   const GradcheckReport report = gradgradcheck(f, {x});
@@ -104,7 +104,7 @@ TEST_CASE("gradgradcheck: finds a derivative that cannot be differentiated") {
 }
 
 TEST_CASE("gradgradcheck: the recorded derivative must equal the one that is not recorded") {
-  const Tensor x = leaf(doubles({1, 2}));
+  const Tensor x = leaf_of(doubles({1, 2}));
   const auto f = [](const std::vector<Tensor>& in) { return cube_in_two_ways(in[0]); };
   const GradcheckReport report = gradgradcheck(f, {x});
   CHECK(contains(report.message, "gradgradcheck: output 0 [2] at [0] is "));
@@ -119,7 +119,7 @@ TEST_CASE("gradgradcheck: covers the gradients that come in") {
                    return 2 * x() * where(g < 0, g.detach(), g);
                  }));
   };
-  const Tensor x = leaf(doubles({1, 2, 3, 4}));
+  const Tensor x = leaf_of(doubles({1, 2, 3, 4}));
   CHECK(gradcheck(f, {x}));
   const GradcheckReport report = gradgradcheck(f, {x});
   REQUIRE_FALSE(report.mismatches.empty());
@@ -127,7 +127,7 @@ TEST_CASE("gradgradcheck: covers the gradients that come in") {
 }
 
 TEST_CASE("gradcheck: a function that changes between calls is found") {
-  const Tensor x = leaf(doubles({1, 2}));
+  const Tensor x = leaf_of(doubles({1, 2}));
   const auto noisy = [](const std::vector<Tensor>& in) {
     return in[0] * rand({2}, 0, 1, DType::float64);
   };
@@ -145,23 +145,24 @@ TEST_CASE("gradcheck: inputs of any shape and strides, sharing memory or not") {
   for (const Tensor& view : {transpose(block), slice(block, 1, 1, 6, 2), flip(block, 0),
                              expand(block, {2, 4, 6}), select(block, 1, 2), slice(block, 0, 2, 2),
                              reshape(select(select(block, 0, 1), 0, 1), {})}) {
-    const Tensor x = leaf(view);
+    const Tensor x = leaf_of(view);
     CAPTURE(x.shape());
     CHECK(gradcheck(f, {x}));
     CHECK(gradgradcheck(f, {x}));
   }
   const auto product = [](const std::vector<Tensor>& in) { return in[0] * in[1]; };
-  CHECK(gradcheck(product, {leaf(slice(block, 0, 0, 3)), leaf(slice(block, 0, 1, 4))}));
-  CHECK(gradcheck([](const std::vector<Tensor>&) { return std::vector<Tensor>(); }, {leaf(block)}));
+  CHECK(gradcheck(product, {leaf_of(slice(block, 0, 0, 3)), leaf_of(slice(block, 0, 1, 4))}));
+  CHECK(gradcheck([](const std::vector<Tensor>&) { return std::vector<Tensor>(); },
+                  {leaf_of(block)}));
 }
 
 TEST_CASE("gradcheck: a function may use parameters without being handed them") {
-  const Tensor w = leaf(doubles({1, 2}));
+  const Tensor w = leaf_of(doubles({1, 2}));
   CHECK(gradcheck([w](const std::vector<Tensor>&) { return exp(w); }, {w}));
 }
 
 TEST_CASE("gradcheck: inputs have their old bits and versions afterwards, whatever happens") {
-  const Tensor x = leaf(doubles({0.1, -0.0, 1e300, 3}));
+  const Tensor x = leaf_of(doubles({0.1, -0.0, 1e300, 3}));
   const std::vector<double> before = x.to_vector<double>();
   const auto unchanged = [&] {
     const std::vector<double> after = x.to_vector<double>();
@@ -183,7 +184,7 @@ TEST_CASE("gradcheck: inputs have their old bits and versions afterwards, whatev
 }
 
 TEST_CASE("gradcheck: leaves the default generator and the mode of recording as they were") {
-  const Tensor x = leaf(doubles({1, 2}));
+  const Tensor x = leaf_of(doubles({1, 2}));
   const std::uint64_t offset = default_generator().offset();
   const NoGrad no_grad;
   CHECK(gradgradcheck([](const std::vector<Tensor>& in) { return exp(in[0]); }, {x}));
@@ -194,7 +195,7 @@ TEST_CASE("gradcheck: leaves the default generator and the mode of recording as 
 TEST_CASE("gradcheck: misuse") {
   const auto f = [](const std::vector<Tensor>& in) { return in[0] * 2; };
   const auto mask = [](const std::vector<Tensor>& in) { return in[0] > 0; };
-  const Tensor x = leaf(doubles({1, 2}));
+  const Tensor x = leaf_of(doubles({1, 2}));
   check_misuse([&] { gradcheck(f, {ones({2}).requires_grad_()}); },
                "gradcheck: input 0 (float32 [2]) is not a float64 leaf that requires a gradient");
   check_misuse([&] { gradcheck(f, {x, doubles({1})}); }, "input 1 (float64 [1]) is not a");

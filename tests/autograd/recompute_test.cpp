@@ -16,14 +16,14 @@ namespace {
 using testing::NothingLeft;
 using Doubles = std::vector<double>;
 
-Tensor leaf(const Shape& shape, DType dtype = DType::float64) {
+Tensor random_leaf(const Shape& shape, DType dtype = DType::float64) {
   return randn(shape, 0, 1, dtype).requires_grad_();
 }
 
 TEST_CASE("gradients of inputs and of what the function reads are those of the plain function") {
   const NothingLeft check;
   manual_seed(3);
-  const Tensor x = leaf({4, 3}), w = leaf({3, 3});
+  const Tensor x = random_leaf({4, 3}), w = random_leaf({3, 3});
   const auto loss = [&](bool keep) {
     const Tensor scaled = w * 2;  // neither an input nor a leaf
     const auto f = [=](const Tensors& in) { return tanh(matmul(in[0], scaled)) * select(w, 0, 0); };
@@ -39,7 +39,7 @@ TEST_CASE("gradients of inputs and of what the function reads are those of the p
 TEST_CASE("first and second derivatives pass their checks, also where an input is read twice") {
   const NothingLeft check;
   manual_seed(4);
-  const Tensor x = leaf({3}), w = leaf({3});
+  const Tensor x = random_leaf({3}), w = random_leaf({3});
   const auto f = [&](const Tensors& in) -> Tensors {
     const auto segment = [other = in[1]](const Tensors& y) -> Tensors {
       return {sin(y[0] * other), y[0] * y[0]};
@@ -68,7 +68,7 @@ TEST_CASE("dropout drops the same elements again, and the generator goes on as i
 
 TEST_CASE("a hook sees the whole gradient, once") {
   const NothingLeft check;
-  const Tensor x = leaf({2}), other = leaf({2});
+  const Tensor x = random_leaf({2}), other = random_leaf({2});
   Tensor middle = x * 3;
   int calls = 0;
   middle.register_hook([&](const Tensor&) {

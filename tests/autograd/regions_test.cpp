@@ -13,7 +13,7 @@
 namespace attune {
 namespace {
 
-constexpr std::size_t megabyte = 1 << 20;
+constexpr std::size_t mebibyte = 1 << 20;
 
 struct Block {
   std::byte* begin;
@@ -64,7 +64,7 @@ TEST_CASE("blocks of random sizes do not overlap, and leave nothing behind") {
     }
   }
   // Best fit wastes little, and a region is of at least 8 MiB.
-  CHECK(held.live() + held.regions.free_bytes() <= 2 * most + 8 * megabyte);
+  CHECK(held.live() + held.regions.free_bytes() <= 2 * most + 8 * mebibyte);
   while (!held.blocks.empty()) CHECK(held.give_back(held.blocks.size() - 1));
   held.regions.release();
   CHECK(held.regions.free_bytes() == 0);
@@ -73,27 +73,27 @@ TEST_CASE("blocks of random sizes do not overlap, and leave nothing behind") {
 TEST_CASE("free neighbours become one, on both sides") {
   for (const auto& order : {std::vector{0, 1, 2}, {2, 1, 0}, {0, 2, 1}, {1, 0, 2}}) {
     Regions regions;
-    constexpr std::size_t third = 8 * megabyte / 3 / 64 * 64;
+    constexpr std::size_t third = 8 * mebibyte / 3 / 64 * 64;
     std::vector<void*> thirds;
     for (int i = 0; i < 3; ++i) thirds.push_back(regions.allocate(third));
     const std::size_t held = regions.free_bytes();
     for (const int i : order) regions.deallocate(thirds[static_cast<std::size_t>(i)], third);
     CHECK(regions.free_bytes() > held);
-    CHECK(regions.allocate(8 * megabyte) == thirds[0]);
+    CHECK(regions.allocate(8 * mebibyte) == thirds[0]);
     CHECK(regions.free_bytes() == 0);
   }
 }
 
 TEST_CASE("a block is cut where it fits best") {
   Regions regions;
-  void* const large = regions.allocate(megabyte);
+  void* const large = regions.allocate(mebibyte);
   regions.allocate(64);
-  void* const small = regions.allocate(megabyte / 2);
+  void* const small = regions.allocate(mebibyte / 2);
   regions.allocate(64);
-  regions.deallocate(large, megabyte);
-  regions.deallocate(small, megabyte / 2);
-  CHECK(regions.allocate(megabyte / 2) == small);
-  CHECK(regions.allocate(megabyte / 2) == large);
+  regions.deallocate(large, mebibyte);
+  regions.deallocate(small, mebibyte / 2);
+  CHECK(regions.allocate(mebibyte / 2) == small);
+  CHECK(regions.allocate(mebibyte / 2) == large);
 }
 
 #ifdef __linux__
@@ -107,17 +107,17 @@ std::size_t resident() {
 
 TEST_CASE("release() gives back the free pages of regions in use") {
   Regions regions;
-  void* const whole = regions.allocate(64 * megabyte);
-  std::memset(whole, 1, 64 * megabyte);
-  regions.deallocate(whole, 64 * megabyte);
-  auto* const kept = static_cast<std::byte*>(regions.allocate(megabyte));
-  std::memset(kept, 2, megabyte);
+  void* const whole = regions.allocate(64 * mebibyte);
+  std::memset(whole, 1, 64 * mebibyte);
+  regions.deallocate(whole, 64 * mebibyte);
+  auto* const kept = static_cast<std::byte*>(regions.allocate(mebibyte));
+  std::memset(kept, 2, mebibyte);
   const std::size_t before = resident();
   regions.release();
-  CHECK(resident() + 60 * megabyte < before);
-  CHECK(regions.free_bytes() == 63 * megabyte);
-  CHECK(kept[megabyte - 1] == std::byte{2});
-  regions.deallocate(kept, megabyte);
+  CHECK(resident() + 60 * mebibyte < before);
+  CHECK(regions.free_bytes() == 63 * mebibyte);
+  CHECK(kept[mebibyte - 1] == std::byte{2});
+  regions.deallocate(kept, mebibyte);
   regions.release();
   CHECK(regions.free_bytes() == 0);
 }

@@ -2,37 +2,16 @@
 // no cases.
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
-#include <filesystem>
-#include <fstream>
 #include <sstream>
 
 #include "nn/safetensors.h"
 #include "tests/conformance/report.h"
+#include "tests/folder.h"
 
 using namespace attune;
 
 namespace {
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "attune-test-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string path(const std::string& name = "") const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 using Tensors = std::vector<std::pair<std::string, Tensor>>;
 
@@ -113,7 +92,7 @@ TEST_CASE("a case that does not say enough fails, and says what is missing") {
 
 TEST_CASE("a file that is no safetensors file fails, and those beside it are run") {
   const Folder folder;
-  std::ofstream(folder.path("bad.safetensors")) << "no tensors";
+  folder.write("bad.safetensors", "no tensors");
   nn::save_safetensors(folder.path("good.safetensors"),
                        {doubling, {{"op", "mul"}, {"attrs", "{}"}, {"source", "by hand"}}});
   std::ostringstream out;

@@ -3,46 +3,23 @@
 #include "nn/checkpoint.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <random>
 
 #include "autograd/random.h"
 #include "nn/safetensors.h"
 #include "tests/difference.h"
+#include "tests/folder.h"
 
 using namespace attune;
 using namespace attune::nn;
 using doctest::Contains;
-namespace fs = std::filesystem;
 
 namespace {
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "attune-test-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { fs::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-  std::size_t files() const {
-    return static_cast<std::size_t>(
-        std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
-  }
-
- private:
-  fs::path path_;
-};
 
 Checkpoint example() {
   Checkpoint checkpoint;
@@ -97,18 +74,13 @@ std::string refusal(const std::string& path) {
   return "";
 }
 
-std::string bytes_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 }  // namespace
 
 TEST_CASE("everything that is saved comes back") {
   const Folder folder;
   const Checkpoint saved = example();
-  save_checkpoint(folder / "a", saved);
-  const Checkpoint loaded = load_checkpoint(folder / "a");
+  save_checkpoint(folder.path("a"), saved);
+  const Checkpoint loaded = load_checkpoint(folder.path("a"));
   CHECK(loaded.options.layers == 2);
   CHECK(loaded.options.dropout == 0.125);
   CHECK(loaded.options.attention == Attention::additive);
@@ -133,31 +105,31 @@ TEST_CASE("everything that is saved comes back") {
 
 TEST_CASE("loading takes nothing from the random numbers") {
   const Folder folder;
-  save_checkpoint(folder / "a", example());
+  save_checkpoint(folder.path("a"), example());
   const std::uint64_t before = default_generator().offset();
-  load_checkpoint(folder / "a");
+  load_checkpoint(folder.path("a"));
   CHECK(default_generator().offset() == before);
 }
 
 TEST_CASE("what is no checkpoint, or damaged, is told with its path in a sentence") {
   const Folder folder;
-  save_checkpoint(folder / "whole", example());
-  const std::string whole = bytes_of(folder / "whole");
+  save_checkpoint(folder.path("whole"), example());
+  const std::string whole = folder.read("whole");
   for (const std::size_t size :
        {std::size_t{0}, std::size_t{5}, whole.size() / 3, whole.size() - 1}) {
-    std::ofstream(folder / "cut", std::ios::binary) << whole.substr(0, size);
-    CHECK(refusal(folder / "cut") != "");
+    folder.write("cut", whole.substr(0, size));
+    CHECK(refusal(folder.path("cut")) != "");
   }
-  CHECK(refusal(folder / "missing").find("No such file") != std::string::npos);
-  CHECK(refusal(folder / "").find("it is a directory") != std::string::npos);
-  save_safetensors(folder / "foreign", {{{"weight", ones({2})}}, {}});
-  CHECK(refusal(folder / "foreign") ==
-        folder / "foreign" + ": this safetensors file is no checkpoint of attune.");
-  save_safetensors(folder / "newer", {{}, {{"attune", "seq2seq 2"}}});
-  CHECK(refusal(folder / "newer").find("'seq2seq 2'; 'seq2seq 1' was expected") !=
+  CHECK(refusal(folder.path("missing")).find("No such file") != std::string::npos);
+  CHECK(refusal(folder.path()).find("it is a directory") != std::string::npos);
+  save_safetensors(folder.path("foreign"), {{{"weight", ones({2})}}, {}});
+  CHECK(refusal(folder.path("foreign")) ==
+        folder.path("foreign") + ": this safetensors file is no checkpoint of attune.");
+  save_safetensors(folder.path("newer"), {{}, {{"attune", "seq2seq 2"}}});
+  CHECK(refusal(folder.path("newer")).find("'seq2seq 2'; 'seq2seq 1' was expected") !=
         std::string::npos);
-  save_safetensors(folder / "bare", {{}, {{"attune", "seq2seq 1"}}});
-  CHECK(refusal(folder / "bare").find("its metadata are incomplete") != std::string::npos);
+  save_safetensors(folder.path("bare"), {{}, {{"attune", "seq2seq 1"}}});
+  CHECK(refusal(folder.path("bare")).find("its metadata are incomplete") != std::string::npos);
 }
 
 TEST_CASE("random damage is a sentence or harmless, never a crash") {
@@ -165,24 +137,24 @@ TEST_CASE("random damage is a sentence or harmless, never a crash") {
   CAPTURE(seed);
   std::mt19937 random(seed);
   const Folder folder;
-  save_checkpoint(folder / "a", example());
-  const std::string whole = bytes_of(folder / "a");
+  save_checkpoint(folder.path("a"), example());
+  const std::string whole = folder.read("a");
   for (int round = 0; round < 400; ++round) {
     std::string damaged = whole;
     const std::size_t place = 8 + random() % 2000;
     damaged[place] = "0123456789\"{}[]:,x-e"[random() % 20];
     CAPTURE(place);
     CAPTURE(damaged[place]);
-    std::ofstream(folder / "b", std::ios::binary) << damaged;
-    CHECK_NOTHROW(refusal(folder / "b"));
+    folder.write("b", damaged);
+    CHECK_NOTHROW(refusal(folder.path("b")));
   }
 }
 
 TEST_CASE("tensors that do not fit the model are named") {
   const Folder folder;
   const auto says = [&](const Checkpoint& checkpoint) {
-    save_checkpoint(folder / "a", checkpoint);
-    return refusal(folder / "a").substr((folder / "a").size() + 2);
+    save_checkpoint(folder.path("a"), checkpoint);
+    return refusal(folder.path("a")).substr(folder.path("a").size() + 2);
   };
   const auto output_bias = [](NamedTensors& tensors) {
     return std::find_if(tensors.begin(), tensors.end(),
@@ -208,12 +180,13 @@ TEST_CASE("parts that do not fit each other are no checkpoint") {
   const Folder folder;
   Checkpoint wide = example();
   wide.options.hidden = 5;
-  save_checkpoint(folder / "a", wide);
-  CHECK_THROWS_WITH_AS(load_checkpoint(folder / "a"), Contains("damaged"), Error);
+  save_checkpoint(folder.path("a"), wide);
+  CHECK_THROWS_WITH_AS(load_checkpoint(folder.path("a")), Contains("damaged"), Error);
   Checkpoint mute = example();
   mute.target_vocabulary.pop_back();
-  save_checkpoint(folder / "a", mute);
-  CHECK_THROWS_WITH_AS(load_checkpoint(folder / "a"), Contains("4 tokens for 5 embeddings"), Error);
+  save_checkpoint(folder.path("a"), mute);
+  CHECK_THROWS_WITH_AS(load_checkpoint(folder.path("a")), Contains("4 tokens for 5 embeddings"),
+                       Error);
 }
 
 // While it lives no file can grow beyond a size.
@@ -238,21 +211,22 @@ class FileLimit {
 
 TEST_CASE("a save that fails leaves the old file and no other") {
   const Folder folder;
-  save_checkpoint(folder / "a", example());
-  const std::string before = bytes_of(folder / "a");
-  fs::create_directory(folder / "sub");
-  CHECK_THROWS_AS(save_checkpoint(folder / "sub", example()), Error);
-  CHECK_THROWS_AS(save_checkpoint(folder / "nowhere/a", example()), Error);
+  save_checkpoint(folder.path("a"), example());
+  const std::string before = folder.read("a");
+  std::filesystem::create_directory(folder.path("sub"));
+  CHECK_THROWS_AS(save_checkpoint(folder.path("sub"), example()), Error);
+  CHECK_THROWS_AS(save_checkpoint(folder.path("nowhere/a"), example()), Error);
   {
     const FileLimit limit(before.size() - 1);
-    CHECK_THROWS_WITH_AS(save_checkpoint(folder / "a", example()), Contains("File too large"),
+    CHECK_THROWS_WITH_AS(save_checkpoint(folder.path("a"), example()), Contains("File too large"),
                          Error);
   }
   Checkpoint latin = example();
   latin.task["data"] = "caf\xE9.tsv";
-  CHECK_THROWS_WITH_AS(save_checkpoint(folder / "a", latin), Contains("not valid UTF-8"), Error);
-  CHECK(bytes_of(folder / "a") == before);
+  CHECK_THROWS_WITH_AS(save_checkpoint(folder.path("a"), latin), Contains("not valid UTF-8"),
+                       Error);
+  CHECK(folder.read("a") == before);
   CHECK(folder.files() == 2);
-  save_checkpoint(folder / "a", example());
+  save_checkpoint(folder.path("a"), example());
   CHECK(folder.files() == 2);
 }

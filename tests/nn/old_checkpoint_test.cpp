@@ -2,13 +2,11 @@
 // still read, and their training still goes on.
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
-
-#include <filesystem>
 
 #include "nn/checkpoint.h"
 #include "nn/safetensors.h"
 #include "tests/difference.h"
+#include "tests/folder.h"
 
 using namespace attune;
 using namespace attune::nn;
@@ -66,12 +64,9 @@ Checkpoint load_old(bool attends) {
       {"longest_source", "3"},
       {"longest_target", "4"},
       {"task", "{}"}};
-  std::string folder = (std::filesystem::temp_directory_path() / "attune-test-XXXXXX").string();
-  REQUIRE(mkdtemp(folder.data()) != nullptr);
-  save_safetensors(folder + "/old", file);
-  Checkpoint checkpoint = load_checkpoint(folder + "/old");
-  std::filesystem::remove_all(folder);
-  return checkpoint;
+  const Folder folder;
+  save_safetensors(folder.path("old"), file);
+  return load_checkpoint(folder.path("old"));
 }
 
 }  // namespace
@@ -104,10 +99,8 @@ TEST_CASE("a model without attention is saved with the bridge it has") {
     Checkpoint checkpoint = load_old(false);
     checkpoint.options.bridge_both = both;
     checkpoint.parameters = Seq2Seq(checkpoint.options).state_dict();
-    std::string folder = (std::filesystem::temp_directory_path() / "attune-test-XXXXXX").string();
-    REQUIRE(mkdtemp(folder.data()) != nullptr);
-    save_checkpoint(folder + "/new", checkpoint);
-    CHECK(load_checkpoint(folder + "/new").options.bridge_both == both);
-    std::filesystem::remove_all(folder);
+    const Folder folder;
+    save_checkpoint(folder.path("new"), checkpoint);
+    CHECK(load_checkpoint(folder.path("new")).options.bridge_both == both);
   }
 }

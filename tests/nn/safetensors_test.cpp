@@ -1,36 +1,15 @@
 #include "nn/safetensors.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <random>
 
 #include "autograd/ops.h"
+#include "tests/folder.h"
 
 namespace attune::nn {
 namespace {
-
-namespace fs = std::filesystem;
-
-// A folder of this test's own, which goes with it.
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("attune-safetensors-" + std::to_string(getpid()));
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-  std::string file(const std::string& name) const { return (path / name).string(); }
-};
-
-std::string slurp(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void spit(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
 
 std::string with_header(const std::string& header, const std::string& data = "") {
   const std::uint64_t length = header.size();
@@ -48,7 +27,7 @@ std::string error_of(const std::string& path) {
   return "no error";
 }
 
-SafeTensors example() {
+SafeTensors every_kind() {
   return {{{"weights", tensor({{1, 2, 3}, {4, 5, 6}})},
            {"double", transpose(tensor({{1, 2}, {3, 4}}, DType::float64))},
            {"ids", tensor({7, -8}, DType::int64)},
@@ -60,9 +39,9 @@ SafeTensors example() {
 
 TEST_CASE("what is saved is loaded: names, order, dtypes, shapes, bits, metadata") {
   const Folder folder;
-  const SafeTensors saved = example();
-  save_safetensors(folder.file("a"), saved);
-  const SafeTensors loaded = load_safetensors(folder.file("a"));
+  const SafeTensors saved = every_kind();
+  save_safetensors(folder.path("a"), saved);
+  const SafeTensors loaded = load_safetensors(folder.path("a"));
   CHECK(loaded.metadata == saved.metadata);
   REQUIRE(loaded.tensors.size() == saved.tensors.size());
   for (std::size_t i = 0; i < saved.tensors.size(); ++i) {
@@ -72,16 +51,16 @@ TEST_CASE("what is saved is loaded: names, order, dtypes, shapes, bits, metadata
     CHECK(loaded.tensors[i].second.to_vector<double>() ==
           saved.tensors[i].second.to_vector<double>());
   }
-  const std::string bytes = slurp(folder.file("a"));
+  const std::string bytes = folder.read("a");
   CHECK(bytes.find("\"weights\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]}") !=
         std::string::npos);
 }
 
 TEST_CASE("each kind of damage has its sentence") {
   const Folder folder;
-  const std::string path = folder.file("x");
+  const std::string path = folder.path("x");
   const auto says = [&](const std::string& bytes) {
-    spit(path, bytes);
+    folder.write("x", bytes);
     return error_of(path).substr(path.size() + 2);
   };
   CHECK(says("") == "this is no safetensors file: it is too short.");
@@ -103,17 +82,17 @@ TEST_CASE("each kind of damage has its sentence") {
         "the file was cut short: its tensors take 8 bytes, and 4 are there.");
   CHECK(says(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "xxxxx")) ==
         "the file is damaged: bytes follow the last tensor.");
-  CHECK(error_of(folder.path.string()).find("it is a directory") != std::string::npos);
-  CHECK(error_of(folder.file("missing")).find("No such file") != std::string::npos);
+  CHECK(error_of(folder.path()).find("it is a directory") != std::string::npos);
+  CHECK(error_of(folder.path("missing")).find("No such file") != std::string::npos);
 }
 
 TEST_CASE("a file cut short anywhere is an error, never a crash") {
   const Folder folder;
-  save_safetensors(folder.file("a"), example());
-  const std::string bytes = slurp(folder.file("a"));
+  save_safetensors(folder.path("a"), every_kind());
+  const std::string bytes = folder.read("a");
   for (std::size_t length = 0; length < bytes.size(); length += 3) {
-    spit(folder.file("b"), bytes.substr(0, length));
-    CHECK(error_of(folder.file("b")) != "no error");
+    folder.write("b", bytes.substr(0, length));
+    CHECK(error_of(folder.path("b")) != "no error");
   }
 }
 
@@ -122,28 +101,28 @@ TEST_CASE("random damage is an error or harmless, never a crash") {
   CAPTURE(seed);
   std::mt19937 random(seed);
   const Folder folder;
-  save_safetensors(folder.file("a"), example());
-  const std::string bytes = slurp(folder.file("a"));
+  save_safetensors(folder.path("a"), every_kind());
+  const std::string bytes = folder.read("a");
   for (int round = 0; round < 300; ++round) {
     std::string damaged = bytes;
     for (int k = 0; k < 3; ++k) damaged[random() % damaged.size()] = static_cast<char>(random());
-    spit(folder.file("b"), damaged);
-    error_of(folder.file("b"));
+    folder.write("b", damaged);
+    error_of(folder.path("b"));
   }
 }
 
 TEST_CASE("a failed write leaves the old file and no other") {
   const Folder folder;
-  const std::string path = folder.file("kept");
-  save_safetensors(path, example());
-  const std::string before = slurp(path);
-  SafeTensors twice = example();
+  const std::string path = folder.path("kept");
+  save_safetensors(path, every_kind());
+  const std::string before = folder.read("kept");
+  SafeTensors twice = every_kind();
   twice.tensors.push_back(twice.tensors.front());
   CHECK_THROWS_AS(save_safetensors(path, twice), Error);
-  CHECK(slurp(path) == before);
-  CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 1);
-  CHECK_THROWS_AS(save_safetensors(folder.path.string(), example()), Error);
-  CHECK_THROWS_AS(save_safetensors(folder.file("no/such/folder"), example()), Error);
+  CHECK(folder.read("kept") == before);
+  CHECK(folder.files() == 1);
+  CHECK_THROWS_AS(save_safetensors(folder.path(), every_kind()), Error);
+  CHECK_THROWS_AS(save_safetensors(folder.path("no/such/folder"), every_kind()), Error);
 }
 
 }  // namespace

@@ -15,15 +15,15 @@ using namespace attune;
 
 namespace {
 
-struct Sizes {
+struct Extents {
   std::int64_t outer, n, inner;
 };
 // A row; columns in blocks of rows, the last shorter; rows too few for blocks; rows too long.
-const std::vector<Sizes> sizes{{3, 40'000, 1}, {1, 1001, 150}, {1, 20, 9000}, {1, 70, 8193},
-                               {1, 5000, 33},  {2, 700, 300},  {1, 1, 7}};
+const std::vector<Extents> sizes{{3, 40'000, 1}, {1, 1001, 150}, {1, 20, 9000}, {1, 70, 8193},
+                                 {1, 5000, 33},  {2, 700, 300},  {1, 1, 7}};
 
 // Numbers whose sums are exact in every order.
-std::vector<double> numbers(const Sizes& size) {
+std::vector<double> numbers(const Extents& size) {
   std::vector<double> result(static_cast<std::size_t>(size.outer * size.n * size.inner));
   for (std::size_t i = 0; i < result.size(); ++i) {
     result[i] = static_cast<double>(i * 7919 % 2003) - 1000;
@@ -32,7 +32,7 @@ std::vector<double> numbers(const Sizes& size) {
 }
 
 template <class F>
-std::vector<double> one_by_one(const Sizes& size, const std::vector<double>& in, F combine) {
+std::vector<double> one_by_one(const Extents& size, const std::vector<double>& in, F combine) {
   std::vector<double> out(static_cast<std::size_t>(size.outer * size.inner));
   for (std::int64_t o = 0; o < size.outer; ++o) {
     for (std::int64_t i = 0; i < size.inner; ++i) {
@@ -47,7 +47,7 @@ std::vector<double> one_by_one(const Sizes& size, const std::vector<double>& in,
   return out;
 }
 
-std::vector<double> reduced(Reduce op, const Sizes& size, const std::vector<double>& in) {
+std::vector<double> reduced(Reduce op, const Extents& size, const std::vector<double>& in) {
   std::vector<double> out(static_cast<std::size_t>(size.outer * size.inner));
   reduce(op, out.data(), in.data(), size.outer, size.n, size.inner);
   return out;
@@ -56,7 +56,7 @@ std::vector<double> reduced(Reduce op, const Sizes& size, const std::vector<doub
 }  // namespace
 
 TEST_CASE("a reduction is the same wherever its work is cut") {
-  for (const Sizes& size : sizes) {
+  for (const Extents& size : sizes) {
     CAPTURE(size.n);
     CAPTURE(size.inner);
     const std::vector<double> in = numbers(size);
@@ -70,7 +70,7 @@ TEST_CASE("a reduction is the same wherever its work is cut") {
 }
 
 TEST_CASE("NaN wins a maximum and a minimum, in whatever block it stands") {
-  const Sizes size{1, 1001, 150};
+  const Extents size{1, 1001, 150};
   for (const std::size_t row : {0u, 500u, 1000u}) {
     std::vector<double> in = numbers(size);
     in[row * 150 + 7] = std::numeric_limits<double>::quiet_NaN();
@@ -83,7 +83,7 @@ TEST_CASE("NaN wins a maximum and a minimum, in whatever block it stands") {
 
 TEST_CASE("a sum has the same bits whatever the number of threads") {
   const int before = num_threads();
-  for (const Sizes& size : sizes) {
+  for (const Extents& size : sizes) {
     std::vector<double> in = numbers(size);
     for (double& number : in) number = std::sin(number);
     set_num_threads(1);

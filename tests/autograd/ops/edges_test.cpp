@@ -11,20 +11,20 @@ using namespace attune;
 
 namespace {
 
-Tensor leaf(double value) {
+Tensor scalar_leaf(double value) {
   return scalar(value, DType::float64).requires_grad_();
 }
 
 }  // namespace
 
 TEST_CASE("x^p at 0 has the derivatives of its limits") {
-  const Tensor zero = leaf(0);
-  const Tensor p = leaf(0);
+  const Tensor zero = scalar_leaf(0);
+  const Tensor p = scalar_leaf(0);
   CHECK(pow(zero, p).item() == 1);
   CHECK(grad(pow(zero, p), zero).item() == 0);
   CHECK(grad(pow(zero, p), p).item() == 0);
-  CHECK(grad(pow(zero, leaf(2)), zero).item() == 0);
-  const Tensor two = leaf(2);
+  CHECK(grad(pow(zero, scalar_leaf(2)), zero).item() == 0);
+  const Tensor two = scalar_leaf(2);
   CHECK(grad(pow(zero, two), two).item() == 0);
 }
 
@@ -40,7 +40,7 @@ TEST_CASE("bounds in the wrong order clamp to the upper one") {
 }
 
 TEST_CASE("a scalar passes for a row of one in reductions") {
-  const Tensor x = leaf(3);
+  const Tensor x = scalar_leaf(3);
   for (const std::int64_t dim : {0, -1}) {
     CHECK(sum(x, {dim}).item() == 3);
     CHECK(amax(x, {dim}, true).shape() == Shape{});
@@ -52,7 +52,7 @@ TEST_CASE("a scalar passes for a row of one in reductions") {
 }
 
 TEST_CASE("the unbiased variance of one number, and any of none, is no number") {
-  CHECK(std::isnan(var(leaf(3)).item()));
+  CHECK(std::isnan(var(scalar_leaf(3)).item()));
   CHECK(std::isnan(var(zeros({0})).item()));
   CHECK(std::isnan(var(zeros({0}), {}, false).item()));
 }

@@ -15,6 +15,7 @@
 #include "autograd/error.h"
 #include "autograd/random.h"
 #include "nn/data/utf8.h"
+#include "tests/folder.h"
 
 using attune::Error;
 using attune::Generator;
@@ -26,22 +27,6 @@ using attune::data::read_pairs;
 using Pairs = std::vector<Pair>;
 
 namespace {
-
-// A directory of its own that goes with the test.
-struct TemporaryDirectory {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / fmt::format("attune_pairs_test_{}", getpid());
-
-  TemporaryDirectory() { std::filesystem::create_directories(path); }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path); }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  std::string file(const std::string& name, std::string_view text) const {
-    std::ofstream(path / name, std::ios::binary) << text;
-    return (path / name).string();
-  }
-};
 
 void check_fault(std::string_view text, const std::string& sentence) {
   CHECK_THROWS_WITH_AS(parse_pairs(text, "p.tsv"), sentence.c_str(), Error);
@@ -105,25 +90,25 @@ TEST_CASE("a file without pairs is refused") {
 }
 
 TEST_CASE("files are read as they are, and errors carry their path") {
-  const TemporaryDirectory directory;
-  CHECK(read_pairs(directory.file("a.tsv", "a\tb\r\n")) == Pairs{{"a", "b"}});
-  const std::string bad = directory.file("bad.tsv", "a\tb\nc\n");
+  const Folder directory;
+  CHECK(read_pairs(directory.write("a.tsv", "a\tb\r\n")) == Pairs{{"a", "b"}});
+  const std::string bad = directory.write("bad.tsv", "a\tb\nc\n");
   const std::string expected =
       bad + ":2: there is no tab; a line is a source, one tab and a target";
   CHECK_THROWS_WITH_AS(read_pairs(bad), expected.c_str(), Error);
 }
 
 TEST_CASE("a file that cannot be read is refused with the reason") {
-  const TemporaryDirectory directory;
-  const std::string folder = directory.path.string();
+  const Folder directory;
+  const std::string folder = directory.path();
   const auto check = [](const std::string& path, const std::string& rest) {
     CHECK_THROWS_WITH_AS(read_pairs(path), (path + rest).c_str(), Error);
   };
   check(folder, ": is a directory; name a file of pairs in it");
   check(folder + "/none.tsv", ": cannot be read: No such file or directory");
-  check(directory.file("a", "a\tb\n") + "/b", ": cannot be read: Not a directory");
+  check(directory.write("a", "a\tb\n") + "/b", ": cannot be read: Not a directory");
   if (geteuid() != 0) {  // root may read everything
-    const std::string secret = directory.file("secret.tsv", "a\tb\n");
+    const std::string secret = directory.write("secret.tsv", "a\tb\n");
     std::filesystem::permissions(secret, std::filesystem::perms::none);
     check(secret, ": cannot be read: Permission denied");
   }
