@@ -14,13 +14,16 @@ namespace {
 
 // Products of fewer multiplications than this are not worth a second thread.
 constexpr std::int64_t least_work = 1 << 18;
-// Products are cut at multiples of this, so that every element is computed by the same instructions
-// wherever the cuts are: in equal bits, whatever the number of threads.
+// Products are cut at multiples of this.
 constexpr std::int64_t cut_at = 16;
 // Packed products of fewer rows than columns are cut into pieces of at most so many columns, for
 // whichever thread is free. Others are shared out by rows (packed_gemm.h).
 constexpr std::int64_t most_packed_columns = 960;
-constexpr std::int64_t most_pieces_of_row = 8;
+// BLAS adds up in an order that depends on the sizes of what it is given, on its version and on the
+// processor: its pieces are the same for any number of threads. Each packs its operands anew, which
+// is little beside the multiplications if a piece is so long.
+constexpr std::int64_t most_pieces_of_blas = 8;
+constexpr std::int64_t least_piece_of_blas = 64;
 
 // attune runs threads of its own above single-threaded BLAS calls: two pools would fight for the
 // cores, and a result would depend on how many there are.
@@ -103,29 +106,32 @@ void gemm_piece(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Mat
   }
 }
 
-// Cuts a product along the longer side of c. BLAS is given a piece for each thread and no more: a
-// piece packs its operands anew.
+// Into how many pieces a product is cut along a side of c. Tiles compute an element in the same
+// bits wherever the cuts are.
+std::int64_t pieces_of(std::int64_t m, std::int64_t n, std::int64_t k, bool packed) {
+  const std::int64_t side = std::max(m, n), work = m * n * k / least_work;
+  const auto at_least_one = [](std::int64_t pieces) { return std::max<std::int64_t>(1, pieces); };
+  if (!packed) {
+    return at_least_one(std::min({most_pieces_of_blas, work, side / least_piece_of_blas}));
+  }
+  const std::int64_t threads = num_threads();
+  const std::int64_t wanted =
+      m >= n || threads == 1 ? threads : round_up(divide_up(n, most_packed_columns), threads);
+  return at_least_one(std::min({wanted, work, side / cut_at}));
+}
+
+// Cuts a product along the longer side of c.
 template <class T>
 void multiply(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b,
               Addend<T> add, T* c, std::int64_t ldc, bool packed) {
   const bool by_rows = m >= n;
   const std::int64_t side = by_rows ? m : n;
-  const std::int64_t most =
-      std::max<std::int64_t>(1, std::min(m * n * k / least_work, side / cut_at));
+  const std::int64_t pieces = pieces_of(m, n, k, packed);
   if constexpr (sizeof(T) == sizeof(float)) {
-    if (packed && by_rows && most > 1) {
+    if (packed && by_rows && pieces > 1) {
       return packed_gemm_in_parallel(m, n, k, a, b, add, c, ldc);
     }
   }
-  const std::int64_t threads = num_threads();
-  const std::int64_t wanted = packed && !by_rows && threads > 1
-                                  ? round_up(divide_up(n, most_packed_columns), threads)
-                                  : threads;
-  // A product with one row packs nothing, and BLAS adds its elements up in an order that depends on
-  // the piece: there the sizes alone decide.
-  const bool row_by_blas = m == 1 && !packed;
-  const std::int64_t pieces =
-      std::min<std::int64_t>(row_by_blas ? most_pieces_of_row : wanted, most);
   const auto cut = [=](std::int64_t i) {
     return i == pieces ? side : side * i / pieces / cut_at * cut_at;
   };
@@ -162,7 +168,7 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T>
     for (std::int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, T{0});
     return;
   }
-  multiply(m, n, k, a, b, add, c, ldc, better_packed(m, n, k));
+  multiply(m, n, k, a, b, add, c, ldc, sizeof(T) == sizeof(float) && better_packed(m, n, k));
 }
 
 void gemm_in_tiles(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a, Matrix<float> b,

@@ -5,7 +5,6 @@
 #include <thread>
 #include <vector>
 
-#include "autograd/kernels/isa.h"
 #include "autograd/kernels/packed.h"
 #include "autograd/kernels/panels.h"
 #include "autograd/kernels/parallel.h"
@@ -181,7 +180,7 @@ void multiply_by_blocks(const Product& all, Matrix<float> b, std::int64_t thread
 }  // namespace
 
 bool better_packed(std::int64_t m, std::int64_t n, std::int64_t k) {
-  return isa() == Isa::avx512 && m >= 8 && n >= 24 && m * n * k > 1 << 18;
+  return m >= 8 && n >= 24 && m * n * k > 1 << 18;
 }
 
 void packed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a, Matrix<float> b,

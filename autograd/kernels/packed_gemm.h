@@ -7,7 +7,8 @@
 
 namespace attune {
 
-// Whether packed_gemm() is the faster one on this machine for a product of these sizes.
+// Whether packed_gemm() is to compute a product of these sizes: it is the faster one, or nearly,
+// where there is work for several threads, and gives the same bits for any number of them.
 bool better_packed(std::int64_t m, std::int64_t n, std::int64_t k);
 
 // c = a b + add as gemm() computes it, on the thread that calls. The bits of an element of c depend

@@ -3,7 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
+#include <vector>
 
 #include "autograd/kernels/parallel.h"
 #include "tests/autograd/kernels/products.h"
@@ -55,35 +57,67 @@ TEST_CASE("a packed product is BLAS's") {
   }
 }
 
-TEST_CASE("any number of threads gives the same bits") {
-  Generator generator(10);
+namespace {
+
+// Sizes of products that are cut for threads: long, wide and narrow ones.
+const std::vector<std::array<std::int64_t, 3>> products_to_cut{
+    {300, 200, 100}, {40, 1000, 64}, {1, 3000, 900}, {2000, 17, 65},  {2000, 1, 512},
+    {77, 5000, 33},  {5, 3000, 300}, {5, 4816, 200}, {128, 128, 128}, {512, 24, 512},
+    {3000, 3, 200},  {64, 768, 256}, {1000, 300, 70}};
+
+// What `multiply` computes with each number of threads.
+template <class T, class Multiply>
+std::vector<std::vector<T>> by_threads(std::int64_t size, const Multiply& multiply) {
   const int threads = num_threads();
-  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{300, 200, 100},
-                                {40, 1000, 64},
-                                {1, 3000, 900},
-                                {2000, 17, 65},
-                                {77, 5000, 33},
-                                {5, 3000, 300},
-                                {5, 4816, 200}}) {
-    CAPTURE(m);
-    const auto a = random_numbers<float>(m * k, generator);
-    const auto b = random_numbers<float>(k * n, generator);
-    std::vector<float> first(static_cast<std::size_t>(m * n)), kept = first;
-    PackedMatrix<float>(k, n, {b.data(), n, 1}).multiply(m, a.data(), k, {}, kept.data(), n);
-    for (const int count : {1, 2, 3, 8}) {
-      set_num_threads(count);
-      const PackedMatrix<float> packed(k, n, {b.data(), n, 1});
-      std::vector<float> c(first.size()), d = c, e = c;
-      gemm<float>(m, n, k, {a.data(), k, 1}, {b.data(), n, 1}, {}, c.data(), n);
-      packed.multiply_in_parallel(m, a.data(), k, {}, d.data(), n);
-      gemm_in_tiles(m, n, k, {a.data(), k, 1}, {b.data(), n, 1}, {}, e.data(), n);
-      if (count == 1) first = c;
-      CHECK(std::equal(c.begin(), c.end(), first.begin()));
-      CHECK(std::equal(d.begin(), d.end(), kept.begin()));
-      CHECK(std::equal(e.begin(), e.end(), kept.begin()));
-    }
+  std::vector<std::vector<T>> results;
+  for (const int count : {1, 2, 3, 8}) {
+    set_num_threads(count);
+    multiply(results.emplace_back(static_cast<std::size_t>(size)).data());
   }
   set_num_threads(threads);
+  return results;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("any number of threads gives the same bits", T, float, double) {
+  Generator generator(10);
+  for (const auto& [m, n, k] : products_to_cut) {
+    const auto a = random_numbers<T>(m * k, generator), b = random_numbers<T>(k * n, generator);
+    for (const bool transposed : {false, true}) {
+      CAPTURE(m);
+      CAPTURE(n);
+      CAPTURE(k);
+      CAPTURE(transposed);
+      const Matrix<T> matrix = transposed ? Matrix<T>{b.data(), 1, k} : Matrix<T>{b.data(), n, 1};
+      const auto results = by_threads<T>(m * n, [&, m = m, n = n, k = k](T* c) {
+        gemm<T>(m, n, k, {a.data(), k, 1}, matrix, {}, c, n);
+      });
+      for (const auto& result : results) CHECK(result == results.front());
+    }
+  }
+}
+
+TEST_CASE("tiles give the bits of a packed matrix, with any number of threads") {
+  Generator generator(11);
+  for (const auto& [m, n, k] : products_to_cut) {
+    CAPTURE(m);
+    CAPTURE(n);
+    CAPTURE(k);
+    const auto a = random_numbers<float>(m * k, generator);
+    const auto b = random_numbers<float>(k * n, generator);
+    const Matrix<float> matrix{b.data(), n, 1};
+    std::vector<float> expected(static_cast<std::size_t>(m * n));
+    PackedMatrix<float>(k, n, matrix).multiply(m, a.data(), k, {}, expected.data(), n);
+    const auto packed = by_threads<float>(m * n, [&, m = m, n = n, k = k](float* c) {
+      PackedMatrix<float>(k, n, matrix).multiply_in_parallel(m, a.data(), k, {}, c, n);
+    });
+    const auto in_tiles = by_threads<float>(m * n, [&, m = m, n = n, k = k](float* c) {
+      gemm_in_tiles(m, n, k, {a.data(), k, 1}, matrix, {}, c, n);
+    });
+    for (const auto& result : packed) CHECK(result == expected);
+    for (const auto& result : in_tiles) CHECK(result == expected);
+  }
 }
 
 TEST_CASE("without a sum there is nothing to add") {
