@@ -79,17 +79,6 @@ class Restored {
   Tensors values_;
 };
 
-class Threads {
- public:
-  explicit Threads(int count) : before_(num_threads()) { set_num_threads(count); }
-  Threads(const Threads&) = delete;
-  Threads& operator=(const Threads&) = delete;
-  ~Threads() { set_num_threads(before_); }
-
- private:
-  int before_;
-};
-
 bool floating(const Tensor& tensor) {
   return is_floating(tensor.dtype());
 }

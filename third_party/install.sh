@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs what attune needs to build, if it is missing. Needs root or sudo for that.
 #   third_party/install.sh [--for-ci]    also what only CI needs: clang-format for the layout check,
-#                                        Clang, PyTorch for the tests that exchange parameters with it, and
-#                                        Chromium for the test of the explorer's pages
+#                                        Clang to compile with besides, PyTorch for the tests that
+#                                        exchange parameters with it, and Chromium for the test of
+#                                        the explorer's pages
 set -eu
 
 for_ci=no

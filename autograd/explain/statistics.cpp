@@ -1,3 +1,5 @@
+// The statistics of a tensor that explain() shows: range, moments, a histogram, what is no number.
+
 #include <algorithm>
 #include <cmath>
 

@@ -14,7 +14,7 @@ namespace {
 
 // Products of fewer multiplications than this are not worth a second thread.
 constexpr std::int64_t least_work = 1 << 18;
-// Products are cut at multiples of this.
+// Products are cut at multiples of this, lest a vector be cut.
 constexpr std::int64_t cut_at = 16;
 // Packed products of fewer rows than columns are cut into pieces of at most so many columns, for
 // whichever thread is free. Others are shared out by rows (packed_gemm.h).
@@ -110,14 +110,14 @@ void gemm_piece(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Mat
 // bits wherever the cuts are.
 std::int64_t pieces_of(std::int64_t m, std::int64_t n, std::int64_t k, bool packed) {
   const std::int64_t side = std::max(m, n), work = m * n * k / least_work;
-  const auto at_least_one = [](std::int64_t pieces) { return std::max<std::int64_t>(1, pieces); };
-  if (!packed) {
-    return at_least_one(std::min({most_pieces_of_blas, work, side / least_piece_of_blas}));
+  std::int64_t pieces = std::min({most_pieces_of_blas, work, side / least_piece_of_blas});
+  if (packed) {
+    const std::int64_t threads = num_threads();
+    const std::int64_t wanted =
+        m >= n || threads == 1 ? threads : round_up(divide_up(n, most_packed_columns), threads);
+    pieces = std::min({wanted, work, side / cut_at});
   }
-  const std::int64_t threads = num_threads();
-  const std::int64_t wanted =
-      m >= n || threads == 1 ? threads : round_up(divide_up(n, most_packed_columns), threads);
-  return at_least_one(std::min({wanted, work, side / cut_at}));
+  return std::max<std::int64_t>(1, pieces);
 }
 
 // Cuts a product along the longer side of c.

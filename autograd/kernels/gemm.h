@@ -1,6 +1,6 @@
 #pragma once
-// Matrix products, by OpenBLAS or by the tiles of packed.h, whichever is faster. The only header
-// that leads to BLAS.
+// Matrix products, by the tiles of packed.h where there is work for several threads, else by
+// OpenBLAS. The only header that leads to BLAS.
 
 #include <cstdint>
 

@@ -13,6 +13,18 @@ namespace attune {
 void set_num_threads(int count);
 int num_threads();
 
+// While it lives there are so many threads, and then again as many as before.
+class Threads {
+ public:
+  explicit Threads(int count) : before_(num_threads()) { set_num_threads(count); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+  ~Threads() { set_num_threads(before_); }
+
+ private:
+  int before_;
+};
+
 namespace detail {
 
 using ChunkFunction = void (*)(const void* context, std::int64_t begin, std::int64_t end);

@@ -313,15 +313,13 @@ TEST_CASE("a damaged state is refused") {
 }
 
 TEST_CASE("the number of threads changes no bit") {
-  const int before = num_threads();
   std::vector<std::vector<double>> results;
-  for (const int threads : {1, 2, 3}) {
-    set_num_threads(threads);
+  for (const int count : {1, 2, 3}) {
+    const Threads threads(count);
     Trainer trainer = trainer_of(untrained(0.2, 160));  // large enough to be shared out
     trainer.run({.steps = 4}, go_on);
     results.push_back(flat(newest(trainer)));
   }
-  set_num_threads(before);
   CHECK(results[1] == results[0]);
   CHECK(results[2] == results[0]);
 }

@@ -57,7 +57,6 @@ TEST_CASE("threads that share a packing compute the bits of one thread") {
   Generator generator(238);
   const std::vector<float> x = random_numbers<float>(600 * 1000, generator);
   const std::vector<float> y = random_numbers<float>(600 * 1000, generator);
-  const int threads = num_threads();
   for (const std::int64_t m : {1, 7, 300}) {
     for (const std::int64_t n : {5, 480, 1000}) {
       for (const std::int64_t k : {1, 200, 600}) {
@@ -74,12 +73,11 @@ TEST_CASE("threads that share a packing compute the bits of one thread") {
           std::vector<float> expected(size), found(size);
           packed_gemm(m, n, k, a, b, {x.data(), 0}, expected.data(), n);
           for (const int count : {1, 2, 3, 8}) {
-            set_num_threads(count);
+            const Threads threads(count);
             std::fill(found.begin(), found.end(), 0.0F);
             packed_gemm_in_parallel(m, n, k, a, b, {x.data(), 0}, found.data(), n);
             CHECK(found == expected);
           }
-          set_num_threads(threads);
         }
       }
     }

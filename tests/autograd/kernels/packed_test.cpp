@@ -68,13 +68,11 @@ const std::vector<std::array<std::int64_t, 3>> products_to_cut{
 // What `multiply` computes with each number of threads.
 template <class T, class Multiply>
 std::vector<std::vector<T>> by_threads(std::int64_t size, const Multiply& multiply) {
-  const int threads = num_threads();
   std::vector<std::vector<T>> results;
   for (const int count : {1, 2, 3, 8}) {
-    set_num_threads(count);
+    const Threads threads(count);
     multiply(results.emplace_back(static_cast<std::size_t>(size)).data());
   }
-  set_num_threads(threads);
   return results;
 }
 

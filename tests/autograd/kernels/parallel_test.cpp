@@ -27,18 +27,6 @@
 namespace attune {
 namespace {
 
-// Runs with a number of threads, and then again with as many as before.
-class Threads {
- public:
-  explicit Threads(int count) : before_(num_threads()) { set_num_threads(count); }
-  Threads(const Threads&) = delete;
-  Threads& operator=(const Threads&) = delete;
-  ~Threads() { set_num_threads(before_); }
-
- private:
-  int before_;
-};
-
 using Chunks = std::set<std::pair<std::int64_t, std::int64_t>>;
 
 Chunks chunks_of(std::int64_t n, std::int64_t grain) {

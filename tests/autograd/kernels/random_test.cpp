@@ -73,19 +73,16 @@ TEST_CASE("uniform numbers are the words of the blocks") {
 }
 
 TEST_CASE_TEMPLATE("a number depends on its place alone", T, float, double) {
-  const int threads = num_threads();
-  set_num_threads(1);
   constexpr std::size_t n = 100'003;
   const std::vector<T> uniforms = uniform<T>(n);
   const std::vector<T> normals = normal<T>(n);
   const std::vector<T> mask = bernoulli<T>(n, T{0.5}, 2);
-  for (const int count : {2, 3}) {
-    set_num_threads(count);
+  for (const int count : {1, 2, 3}) {
+    const Threads threads(count);
     CHECK(uniform<T>(n) == uniforms);
     CHECK(normal<T>(n) == normals);
     CHECK(bernoulli<T>(n, T{0.5}, 2) == mask);
   }
-  set_num_threads(threads);
   for (const std::size_t size : {0u, 1u, 15u, 31u, 33u, 64u, 65u, 1000u, 20'000u}) {
     const std::vector<T> shorter = normal<T>(size);
     CHECK(std::equal(shorter.begin(), shorter.end(), normals.begin()));

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <set>
 
 #include "autograd/error.h"
@@ -90,25 +89,24 @@ TEST_CASE("a file without pairs is refused") {
 }
 
 TEST_CASE("files are read as they are, and errors carry their path") {
-  const Folder directory;
-  CHECK(read_pairs(directory.write("a.tsv", "a\tb\r\n")) == Pairs{{"a", "b"}});
-  const std::string bad = directory.write("bad.tsv", "a\tb\nc\n");
+  const Folder folder;
+  CHECK(read_pairs(folder.write("a.tsv", "a\tb\r\n")) == Pairs{{"a", "b"}});
+  const std::string bad = folder.write("bad.tsv", "a\tb\nc\n");
   const std::string expected =
       bad + ":2: there is no tab; a line is a source, one tab and a target";
   CHECK_THROWS_WITH_AS(read_pairs(bad), expected.c_str(), Error);
 }
 
 TEST_CASE("a file that cannot be read is refused with the reason") {
-  const Folder directory;
-  const std::string folder = directory.path();
+  const Folder folder;
   const auto check = [](const std::string& path, const std::string& rest) {
     CHECK_THROWS_WITH_AS(read_pairs(path), (path + rest).c_str(), Error);
   };
-  check(folder, ": is a directory; name a file of pairs in it");
-  check(folder + "/none.tsv", ": cannot be read: No such file or directory");
-  check(directory.write("a", "a\tb\n") + "/b", ": cannot be read: Not a directory");
+  check(folder.path(), ": is a directory; name a file of pairs in it");
+  check(folder.path("none.tsv"), ": cannot be read: No such file or directory");
+  check(folder.write("a", "a\tb\n") + "/b", ": cannot be read: Not a directory");
   if (geteuid() != 0) {  // root may read everything
-    const std::string secret = directory.write("secret.tsv", "a\tb\n");
+    const std::string secret = folder.write("secret.tsv", "a\tb\n");
     std::filesystem::permissions(secret, std::filesystem::perms::none);
     check(secret, ": cannot be read: Permission denied");
   }
